@@ -239,12 +239,6 @@ resource "aws_iam_policy" "check_policy" {
           ]
           Resource = [aws_iam_role.execution_role.arn, aws_iam_role.task_role.arn, aws_iam_role.manager_role.arn]
         },
-        {
-          Sid      = "ReadOwnPolicies"
-          Effect   = "Allow"
-          Action   = ["iam:GetPolicy", "iam:GetPolicyVersion"]
-          Resource = aws_iam_policy.manager_policy.arn
-        },
       ],
       var.make_registry_secret ? [
         {
@@ -339,6 +333,25 @@ resource "aws_iam_role_policy" "set_up" {
         },
       ] : []
     )
+  })
+}
+
+# `fargate-runner check` reads every policy of the manager's role, the check policy among them. A policy cannot name
+# itself, so this is one of its own, and part of the role.
+resource "aws_iam_role_policy" "read_own_policies" {
+  name = "read-own-policies"
+  role = aws_iam_role.manager_role.id
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "ReadOwnPolicies"
+        Effect   = "Allow"
+        Action   = ["iam:GetPolicy", "iam:GetPolicyVersion"]
+        Resource = [aws_iam_policy.manager_policy.arn, aws_iam_policy.check_policy.arn]
+      },
+    ]
   })
 }
 

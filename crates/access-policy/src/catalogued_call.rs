@@ -17,7 +17,7 @@ pub enum PolicyHolder {
     Task,
     /// Whoever builds, pushes, signs and cleans up images.
     ImageBuilder,
-    /// An administrator: `efs apply` and `registry-secret set`.
+    /// An administrator: `config import-stack`, `efs apply` and `registry-secret set`.
     Infrastructure,
     /// Whoever runs `check`.
     Check,
@@ -42,6 +42,8 @@ pub enum CallTarget {
     AllRoles,
     /// All keys of KMS of the place.
     AllKeys,
+    /// All stacks of CloudFormation of the place.
+    AllStacks,
     /// The role that the host assumes.
     AssumedRoles,
     /// The streams of the log groups of tasks.

@@ -3,9 +3,13 @@
 use crate::catalogued_call::CallCircumstance::Always;
 use crate::catalogued_call::CallTarget::{
     AllKeys, AllRoles, Anything, Cluster, PreparedFileSystems, PulledRepositories, RegistrySecrets,
+    TaskSecrets,
 };
 use crate::catalogued_call::PolicyHolder::Check;
 use crate::catalogued_call::{CallNeed, CataloguedCall, call};
+
+/// One purpose for both rows, so that a policy has them in one statement.
+const DESCRIBED_SECRETS: &str = "the registry secret, and the secrets of jobs";
 
 /// The calls, in the order in which policies have them.
 pub(crate) const CALLS: &[CataloguedCall] = &[
@@ -59,7 +63,9 @@ pub(crate) const CALLS: &[CataloguedCall] = &[
         Always,
         "the volumes",
     ),
-    call(Check, "secretsmanager:DescribeSecret", RegistrySecrets, Always, "the registry secret"),
+    call(Check, "secretsmanager:DescribeSecret", RegistrySecrets, Always, DESCRIBED_SECRETS),
+    // One row more for the secrets that jobs get, whose values nobody but ECS reads.
+    call(Check, "secretsmanager:DescribeSecret", TaskSecrets, Always, DESCRIBED_SECRETS),
     call(Check, "secretsmanager:GetSecretValue", RegistrySecrets, Always, "the registry secret"),
     call(Check, "secretsmanager:GetResourcePolicy", RegistrySecrets, Always, "the registry secret"),
     // The configuration names secrets, not the keys that encrypt them.

@@ -1,7 +1,9 @@
 //! The calls of an administrator.
 
 use crate::catalogued_call::CallCircumstance::{Always, OnStorageCreation};
-use crate::catalogued_call::CallTarget::{Anything, PreparedFileSystems, RegistrySecrets};
+use crate::catalogued_call::CallTarget::{
+    AllStacks, Anything, PreparedFileSystems, RegistrySecrets,
+};
 use crate::catalogued_call::PolicyHolder::Infrastructure;
 use crate::catalogued_call::{CallNeed, CataloguedCall, PlaceSetting, call};
 
@@ -124,5 +126,13 @@ pub(crate) const CALLS: &[CataloguedCall] = &[
         RegistrySecrets,
         Always,
         "`registry-secret set`",
+    ),
+    // The stack is there before the configuration, which therefore does not name it.
+    call(
+        Infrastructure,
+        "cloudformation:DescribeStacks",
+        AllStacks,
+        Always,
+        "`config import-stack`: the outputs of a stack",
     ),
 ];

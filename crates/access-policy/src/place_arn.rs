@@ -1,5 +1,6 @@
 //! Writes and takes apart ARNs. It does not check whether anything exists.
 
+use fargate_model::ecr_host::EcrHost;
 use fargate_model::region::AwsPartition;
 
 /// The parts of an ARN that name a place.
@@ -45,14 +46,9 @@ pub(crate) fn resource_of(text: &str) -> &str {
 }
 
 /// The ARN of the repository, if an image or a repository is one of ECR.
-///
-/// Source: Amazon ECR User Guide, "Amazon ECR private registries".
 pub(crate) fn ecr_repository(image: &str) -> Option<String> {
     let (host, rest) = image.split_once('/')?;
-    let labels: Vec<_> = host.split('.').collect();
-    let [account, "dkr", "ecr" | "ecr-fips", region, "amazonaws", ..] = labels.as_slice() else {
-        return None;
-    };
+    let EcrHost { account, region } = EcrHost::parse(host)?;
     let name = rest.split(['@', ':']).next().filter(|name| !name.is_empty())?;
     Some(ArnPlace::new(region, account).arn("ecr", &format!("repository/{name}")))
 }
@@ -68,6 +64,8 @@ mod tests {
         for image in ["team/ci", "team/ci:1", "team/ci@sha256:00", "team/ci:1@sha256:00"] {
             assert_eq!(ecr_repository(&format!("{host}/{image}")).as_deref(), Some(arn));
         }
+        let dual_stack = "123456789012.dkr-ecr.eu-west-1.on.aws/team/ci:1";
+        assert_eq!(ecr_repository(dual_stack).as_deref(), Some(arn));
         for image in ["registry.example/team/ci:1", "team/ci", "ci"] {
             assert_eq!(ecr_repository(image), None, "{image}");
         }

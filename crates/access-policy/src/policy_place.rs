@@ -35,6 +35,7 @@ impl PolicyPlace {
         place.add(CallTarget::Tasks, tasks);
         place.add(CallTarget::AllRoles, place.arns.iam_arn("role/*"));
         place.add(CallTarget::AllKeys, place.arns.arn("kms", "key/*"));
+        place.add(CallTarget::AllStacks, place.arns.arn("cloudformation", "stack/*"));
         place
     }
 

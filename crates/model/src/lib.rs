@@ -11,6 +11,8 @@
 pub mod backoff;
 pub mod cause;
 pub mod content_hash;
+pub mod ecr_host;
+pub mod half_hours;
 pub mod id;
 pub mod job;
 pub mod lifetime;

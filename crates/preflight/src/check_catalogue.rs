@@ -89,6 +89,7 @@ pub const CATALOGUE: &[PreflightCheck] = &[
         "Key of the registry secret",
         checks::registry_secret_key::judge,
     ),
+    PreflightCheck::new("job-secrets", "Secrets of jobs", checks::job_secrets::judge),
     PreflightCheck::new("image", "Image", checks::image::judge),
     PreflightCheck::new("log-group", "Log group", checks::log_group::judge),
     PreflightCheck::new("file-system", "EFS file system", checks::file_system::judge),

@@ -1,12 +1,14 @@
 //! Runs all checks on what was read and puts the report together. How it is shown or kept is the caller's business.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use fargate_config::DefinitionSource;
 use fargate_status_answers::{CheckLine, CheckOutcome, ChecksAnswer, EgressAddress};
 
 use crate::account_view::AccountView;
 use crate::check_catalogue::{CATALOGUE, CheckInput};
+use crate::checks::{gitlab, image};
 use crate::job_needs::JobNeeds;
 use crate::network::egress_addresses;
 
@@ -24,6 +26,9 @@ pub enum CheckVerdict {
     CouldNotTell,
 }
 
+/// The images of fixed task definitions, by the definition's name in the configuration and the container.
+pub type DefinitionImages = BTreeMap<(String, String), String>;
+
 /// One run over one account: what AWS was seen to have, and what the checks say of it.
 #[derive(Clone, Debug, Default)]
 pub struct CheckedAccount {
@@ -33,6 +38,10 @@ pub struct CheckedAccount {
     pub consequences: Vec<String>,
     /// The addresses from which jobs leave.
     pub egress: Vec<EgressAddress>,
+    /// Whom nobody asked, with the flag that asks: a sentence each. It changes no outcome.
+    pub not_asked: Vec<&'static str>,
+    /// The images of fixed task definitions.
+    pub definition_images: DefinitionImages,
 }
 
 /// Runs all checks on what was read.
@@ -40,7 +49,12 @@ pub struct CheckedAccount {
 pub fn check_account(needs: &JobNeeds, view: &AccountView) -> CheckedAccount {
     let input = CheckInput { needs, view };
     let mut checked = CheckedAccount {
-        egress: egress_addresses(needs, &view.network),
+        egress: egress_addresses(needs, view),
+        not_asked: [gitlab::not_asked(needs), image::not_asked(needs)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        definition_images: definition_images(needs, view),
         ..CheckedAccount::default()
     };
     for entry in CATALOGUE {
@@ -54,6 +68,18 @@ pub fn check_account(needs: &JobNeeds, view: &AccountView) -> CheckedAccount {
     checked
 }
 
+fn definition_images(needs: &JobNeeds, view: &AccountView) -> DefinitionImages {
+    let mut found = DefinitionImages::new();
+    for (at, profile) in needs.profiles.iter().enumerate() {
+        let DefinitionSource::Fixed(name) = profile.definition() else { continue };
+        let facts = view.cluster.usable_definition(at);
+        for one in facts.into_iter().flat_map(|facts| &facts.container_images) {
+            found.insert((name.to_owned(), one.container.clone()), one.image.clone());
+        }
+    }
+    found
+}
+
 /// The report over one or more accounts.
 #[must_use]
 pub fn report_of(accounts: Vec<CheckedAccount>, took: Duration) -> ChecksAnswer {
@@ -62,13 +88,19 @@ pub fn report_of(accounts: Vec<CheckedAccount>, took: Duration) -> ChecksAnswer 
         report.lines.extend(account.lines);
         report.consequences.extend(account.consequences);
         report.egress.extend(account.egress);
+        // Each account was asked in the same way.
+        let news = account.not_asked.into_iter().filter(|it| !report.not_asked.contains(it));
+        let news: Vec<&'static str> = news.collect();
+        report.not_asked.extend(news);
     }
     // Stable, so that lines of one outcome stay in the order of the catalogue.
     report.lines.sort_by_key(|line| place_of(line.outcome));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let mut answer = vec![sentence(&report.lines, &report.consequences)];
+    answer.extend(report.not_asked.iter().map(|one| (*one).to_owned()));
     ChecksAnswer {
-        answer: sentence(&report.lines, &report.consequences),
+        answer: answer.join(" "),
         needs_action: verdict_of(&report.lines) == CheckVerdict::Failed,
         checked_ms: Some(millis(now)),
         took_ms: Some(millis(took)),
@@ -183,5 +215,20 @@ mod tests {
         let ids: Vec<_> = report.checks.iter().map(|line| line.id.as_str()).collect();
         assert_eq!((ids.as_slice(), report.needs_action), (["d", "c", "b", "a"].as_slice(), true));
         assert_eq!(report.took_ms, Some(2100));
+    }
+
+    #[test]
+    fn a_report_in_which_all_passes_says_whom_it_did_not_ask() {
+        let one = || CheckedAccount {
+            lines: vec![line("a", CheckOutcome::Pass)],
+            not_asked: vec!["GitLab was not asked: give --gitlab-url."],
+            ..CheckedAccount::default()
+        };
+        let report = report_of(vec![one(), one()], Duration::ZERO);
+        assert_eq!(
+            report.answer,
+            "All 1 checks pass: a job finds what it needs. GitLab was not asked: give --gitlab-url."
+        );
+        assert_eq!(verdict_of(&report.checks), CheckVerdict::Ready);
     }
 }

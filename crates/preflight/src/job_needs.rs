@@ -3,6 +3,7 @@
 //! It asks nobody. Checks merge equal needs of several profiles by [`JobNeeds::merged_by`], so that a line
 //! names profiles only where they differ.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use fargate_config::{AccountSettings, ConfigError, JobProfile, ManagedImage, RunnerConfig};
@@ -31,6 +32,8 @@ pub struct JobNeeds {
     pub manager: GivenManager,
     /// The images that `[image.NAME]` names: a profile may name one by its channel.
     pub managed_images: Vec<ManagedImage>,
+    /// The roles of tasks that any profile of the file names, also one that is not checked.
+    pub configured_roles: BTreeSet<String>,
 }
 
 /// Profiles that need the same.
@@ -77,6 +80,7 @@ impl JobNeeds {
                     pull: false,
                     manager: GivenManager::default(),
                     managed_images: config.managed_images().collect(),
+                    configured_roles: configured_roles(config),
                 }),
             }
         }
@@ -101,6 +105,15 @@ impl JobNeeds {
         groups.iter_mut().for_each(|group| group.is_all = is_all);
         groups
     }
+}
+
+/// The roles of tasks that `[defaults]` and all profiles name. A profile that is not whole names none.
+fn configured_roles(config: &RunnerConfig) -> BTreeSet<String> {
+    let names = config.profile_names().into_iter().map(Some).chain([None]);
+    let profiles = names.filter_map(|name| config.profile(name).ok());
+    profiles
+        .flat_map(|profile| profile.execution_role.into_iter().chain(profile.task_role))
+        .collect()
 }
 
 impl<K> ProfileGroup<K> {
@@ -140,6 +153,15 @@ mod tests {
         let suffixes: Vec<String> = groups.iter().map(ProfileGroup::suffix).collect();
         assert_eq!(suffixes, [" (profiles a, b)", " (profile c)"]);
         assert_eq!(found.merged_by(|profile| profile.cluster.clone())[0].suffix(), "");
+    }
+
+    #[test]
+    fn the_roles_of_profiles_that_are_not_checked_are_known_as_well() {
+        let text = "[profile.a]\nregion = \"eu-west-1\"\ntask_role = \"ci-a\"\n\
+                    [profile.b]\nregion = \"eu-west-2\"\ntask_role = \"ci-b\"\n";
+        for needs in needs(text) {
+            assert!(needs.configured_roles.iter().eq(["ci-a", "ci-b"]), "{needs:?}");
+        }
     }
 
     #[test]

@@ -26,7 +26,9 @@ mod views;
 pub use account_view::AccountView;
 pub use check_catalogue::{CATALOGUE, CheckInput, PreflightCheck};
 pub use check_finding::CheckFinding;
-pub use check_run::{CheckVerdict, CheckedAccount, check_account, report_of, verdict_of};
+pub use check_run::{
+    CheckVerdict, CheckedAccount, DefinitionImages, check_account, report_of, verdict_of,
+};
 pub use configured_checks::{CheckRequest, check_configuration, no_configuration};
 pub use job_needs::{GivenManager, JobNeeds, ProfileGroup};
 pub use needed_rights::NeededRight;

@@ -8,6 +8,7 @@
 
 use fargate_aws::CallerIdentity;
 use fargate_config::{DefinitionSource, JobProfile, PublicIp, VolumeAccess};
+use fargate_model::ecr_host::EcrHost;
 use fargate_model::region::AwsPartition;
 use fargate_registry::ImageReference;
 
@@ -95,6 +96,12 @@ impl AccountPlace {
         }
         let partition = AwsPartition::of(&self.region).name();
         format!("arn:{partition}:iam::{}:role/{role}", self.account)
+    }
+
+    /// The account in a role's ARN, if it is another one than this. A name is one of this account.
+    pub fn other_account<'a>(&self, role: &'a str) -> Option<&'a str> {
+        let account = role.strip_prefix("arn:")?.split(':').nth(3)?;
+        (account != self.account).then_some(account)
     }
 
     /// The ARN of a secret that is named by its name or its ARN. Secrets Manager adds six characters to a name.
@@ -282,11 +289,8 @@ fn parameter_right(parameter: &str, place: &AccountPlace) -> NeededRight {
 
 /// What pulling an image of ECR needs; nothing for other images.
 fn ecr_rights(image: &str) -> Vec<NeededRight> {
-    let parsed = image.parse::<ImageReference>().ok().filter(ImageReference::is_of_ecr);
-    let Some(image) = parsed else { return Vec::new() };
-    // The host is `ACCOUNT.dkr.ecr.REGION.SUFFIX`.
-    let parts: Vec<&str> = image.host().split('.').collect();
-    let (account, region) = (parts.first().unwrap_or(&"*"), parts.get(3).unwrap_or(&"*"));
+    let Ok(image) = image.parse::<ImageReference>() else { return Vec::new() };
+    let Some(EcrHost { account, region }) = image.ecr_host() else { return Vec::new() };
     let partition = AwsPartition::of(region).name();
     let repository =
         format!("arn:{partition}:ecr:{region}:{account}:repository/{}", image.repository());
@@ -327,6 +331,23 @@ mod tests {
             rights.iter().map(|right| format!("{} {}", right.action, right.resource)).collect();
         insta::assert_snapshot!(lines.join("\n"));
         assert!(execution_rights(&DefinitionFacts::default(), &place(), &key).is_empty());
+    }
+
+    #[test]
+    fn a_role_of_another_account_is_known_by_its_arn() {
+        let other = "arn:aws:iam::210987654321:role/ci/task";
+        assert_eq!(place().other_account(other), Some("210987654321"));
+        assert_eq!(place().other_account("arn:aws:iam::123456789012:role/ci-task"), None);
+        assert_eq!(place().other_account("ci-task"), None);
+    }
+
+    #[test]
+    fn a_dual_stack_name_of_ecr_names_the_same_repository() {
+        let of = |host: &str| ecr_rights(&format!("{host}/ci/job:1"));
+        let dual_stack = of("123456789012.dkr-ecr.eu-west-1.on.aws");
+        assert_eq!(dual_stack, of("123456789012.dkr.ecr.eu-west-1.amazonaws.com"));
+        let arn = "arn:aws:ecr:eu-west-1:123456789012:repository/ci/job";
+        assert!(dual_stack.iter().any(|right| right.resource == arn), "{dual_stack:?}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod ipv6_range;
 #[cfg(test)]
 mod ipv6_walk;
 pub mod ipv6_way;
+pub mod layer_way;
 pub mod manager_side;
 pub mod needed_services;
 #[cfg(test)]

@@ -12,3 +12,4 @@ mod policy_pattern;
 
 pub(crate) use policy_decision::{PolicyAnswer, PolicyPrincipal, PolicyQuestion, answer_of};
 pub(crate) use policy_document::{AccessStatement, PatternList, PolicyDocument};
+pub(crate) use policy_pattern::fits_pattern;

@@ -2,7 +2,7 @@
 
 mod account_reader;
 mod asked;
-mod named_image;
+pub(crate) mod named_image;
 mod network_reader;
 pub(crate) mod read_access;
 mod read_cluster;

@@ -14,7 +14,7 @@ mod storage_view;
 pub use access_view::{AccessView, IdentityTrouble, RightAnswer, RightState};
 pub use cluster_view::{ClusterFacts, ClusterView, DefinitionReading};
 pub use definition_use::DefinitionUse;
-pub use definition_view::{DefinitionFacts, LogGroupUse};
+pub use definition_view::{ContainerImage, DefinitionFacts, DefinitionMount, LogGroupUse};
 pub use host_view::{GitlabAnswer, HostView};
 pub use network_view::{ManagerPlace, NetworkView, VpcView};
 pub use quota_view::QuotaView;

@@ -9,6 +9,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use fargate_model::ecr_host::EcrHost;
+
 /// The registry of a text that names none.
 const DOCKER_HUB: &str = "docker.io";
 /// The host on which Docker Hub answers.
@@ -78,16 +80,15 @@ impl ImageReference {
     }
 
     /// Whether it is an image of ECR, where the execution role logs in and no secret is needed.
-    ///
-    /// Source: Amazon ECR User Guide, "Private registry", for the form of the name.
     #[must_use]
     pub fn is_of_ecr(&self) -> bool {
-        let suffix = [".amazonaws.com", ".amazonaws.com.cn", ".on.aws"];
-        let account = self.registry.split('.').next().unwrap_or_default();
-        account.len() == 12
-            && account.bytes().all(|b| b.is_ascii_digit())
-            && self.registry.contains(".dkr")
-            && suffix.iter().any(|suffix| self.registry.ends_with(suffix))
+        self.ecr_host().is_some()
+    }
+
+    /// Account and Region of the registry, if it is one of ECR.
+    #[must_use]
+    pub fn ecr_host(&self) -> Option<EcrHost<'_>> {
+        EcrHost::parse(&self.registry)
     }
 
     /// The same image by its digest, in the text's own form.

@@ -114,6 +114,12 @@ const DIFFERENCES: &[(&str, RightsDifference, &[&str], &str)] = &[
     ),
     (
         "infrastructure",
+        Otherwise,
+        &["cloudformation:DescribeStacks"],
+        "the stack names itself; the policy allows all stacks, because no configuration names one",
+    ),
+    (
+        "infrastructure",
         OnlyGiven,
         &["ssm:GetParameter", "ssm:PutParameter", "ssm:StartSession"],
         "the outputs, the token of the runner and shells on the host, which no command reads",
@@ -142,9 +148,11 @@ const DIFFERENCES: &[(&str, RightsDifference, &[&str], &str)] = &[
             "iam:ListRolePolicies",
             "iam:SimulatePrincipalPolicy",
         ],
-        "the stack knows the role and the policy of the host",
+        "the stack knows the roles, and all policies of the host's role",
     ),
 ];
+/// The calls by which `check` reads a managed policy.
+const POLICY_READS: [&str; 2] = ["iam:GetPolicy", "iam:GetPolicyVersion"];
 
 /// The resources and conditions of each action.
 type AllowedActions = BTreeMap<String, BTreeSet<String>>;
@@ -260,4 +268,18 @@ fn the_template_gives_each_role_what_iam_policy_prints_but_for_named_differences
     }
     // What differs otherwise differs as somebody has read it here, and no more.
     insta::assert_snapshot!(otherwise);
+}
+
+#[test]
+fn the_manager_may_read_every_policy_that_the_template_attaches_to_its_role() {
+    let Some(given) = given() else { return };
+    let attached = given["attached to the manager"].as_array().expect("a list");
+    let attached: BTreeSet<String> =
+        attached.iter().map(|arn| arn.as_str().expect("a text").to_owned()).collect();
+    assert_eq!(attached.len(), 2, "{attached:?}");
+    let check = allowed(&given["check"]);
+    // One policy that cannot be read makes `excess-rights` unknown, and `check` then never exits with 0.
+    for action in POLICY_READS {
+        assert_eq!(check[action], attached, "{action}");
+    }
 }

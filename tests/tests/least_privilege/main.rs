@@ -12,6 +12,7 @@ mod image_flows;
 mod infrastructure_flows;
 mod job_flows;
 mod limited_host;
+mod named_rights;
 mod notice_flow;
 mod policy_output;
 mod task_role;
@@ -125,6 +126,7 @@ const HOLDERS: &[(&str, ProvenRows, UnprovenRows)] = &[
             ("ec2:CreateNetworkInterface", "as above"),
             // Without the right it writes the secret as it would if the value were another one.
             ("secretsmanager:GetSecretValue", "`registry-secret set` goes on without it"),
+            ("cloudformation:DescribeStacks", "the local cloud has no CloudFormation"),
         ],
     ),
     ("host", HOST_GRANTS, &[]),

@@ -49,6 +49,11 @@ async fn furnished() -> CheckedHost {
     ] {
         site.set(&format!("profile.own.{key}"), value);
     }
+    let npm = cloud.put_secret("ci/npm", "a secret of jobs").expect("a secret");
+    let secret = [("name", "NPM_TOKEN".to_owned()), ("from", npm)];
+    let secret = secret.map(|(key, value)| (key.to_owned(), toml::Value::from(value)));
+    let secrets = vec![toml::Value::Table(toml::Table::from_iter(secret))];
+    site.set("profile.own.secrets", toml::Value::Array(secrets));
     site.set("profile.own.volumes", toml::Value::from(vec!["data"]));
     site.set("volume.data.file_system", FILE_SYSTEM);
     site.set("volume.data.path", "/data");
@@ -76,6 +81,7 @@ async fn check_calls_what_its_policy_allows_and_nothing_else() {
     let excused: BTreeSet<_> = NOT_ASKED_HERE.iter().map(|(name, _)| (*name).to_owned()).collect();
     let unused: BTreeSet<_> = own.difference(&called).cloned().collect();
     assert_eq!(unused, excused, "calls of the policy that nothing needs: {report:#}");
+    assert!(ids(&report, "pass").contains(&"job-secrets".to_owned()), "{report:#}");
     // The rest of the report needs rights as well; what was refused is told as unknown.
     let told = ids(&report, "unknown");
     assert!(!told.iter().any(|id| id == "rights"), "{told:?}: {report:#}");

@@ -36,6 +36,20 @@ fn prober(site: &CheckedHost, gitlab: &str) -> Rc<TestJob> {
     })
 }
 
+/// Gives the host a profile whose image is in a registry of this machine, which is named by a name. The usual
+/// profile has an image of a registry that there is not.
+fn own_image(site: &CheckedHost) {
+    let registry = answering("{}").replace("http://127.0.0.1", "localhost");
+    site.set("profile.own.image", format!("{registry}/team/ci:1"));
+    site.set("profile.own.insecure_registries", toml::Value::from(vec![registry]));
+    // The registry has no image. Tasks are processes here, so nobody pulls one.
+    site.set("profile.own.pin_image", false);
+    site.set("profile.own.task_definition_family", "made-here");
+}
+
+/// The arguments for that profile.
+const OWN: [&str; 2] = ["--profile", "own"];
+
 fn line<'a>(report: &'a Value, id: &str) -> &'a Value {
     let lines = report["checks"].as_array().expect("a list");
     lines.iter().find(|line| line["id"] == id).unwrap_or_else(|| panic!("no {id}: {report:#}"))
@@ -44,8 +58,9 @@ fn line<'a>(report: &'a Value, id: &str) -> &'a Value {
 #[tokio::test]
 async fn one_task_tells_what_it_reaches_and_how_long_its_start_took() {
     let site = CheckedHost::open().await;
-    let person = prober(&site, &answering("gitlab"));
-    let ended = person.heard(person.start::<&str>(&[])).await;
+    own_image(&site);
+    let person = prober(&site, &answering("gitlab").replace("127.0.0.1", "localhost"));
+    let ended = person.heard(person.start(&OWN)).await;
     let told = report(&ended);
     let start = line(&told, "probe-start");
     assert_eq!(start["outcome"], "pass", "{start:#}");
@@ -54,7 +69,11 @@ async fn one_task_tells_what_it_reaches_and_how_long_its_start_took() {
     }
     let address = line(&told, "probe-egress");
     assert!(address["found"].to_string().contains("203.0.113.99"), "{address:#}");
-    assert_eq!(line(&told, "probe-gitlab")["outcome"], "pass", "{told:#}");
+    for id in ["probe-dns", "probe-registry", "probe-gitlab"] {
+        let line = line(&told, id);
+        assert_eq!(line["outcome"], "pass", "{told:#}");
+        assert!(line["found"].to_string().contains("localhost"), "{line:#}");
+    }
     assert_eq!((site.calls("RunTask"), site.cloud().live_tasks()), (1, 0));
     crate::close(site).await;
 }
@@ -62,12 +81,33 @@ async fn one_task_tells_what_it_reaches_and_how_long_its_start_took() {
 #[tokio::test]
 async fn what_a_task_does_not_reach_fails() {
     let site = CheckedHost::open().await;
+    own_image(&site);
     let person = prober(&site, "http://127.0.0.1:9");
-    let ended = person.heard(person.start::<&str>(&[])).await.with_code(1);
+    let ended = person.heard(person.start(&OWN)).await.with_code(1);
     let told = report(&ended);
     let gitlab = line(&told, "probe-gitlab");
     assert_eq!(gitlab["outcome"], "fail", "{gitlab:#}");
     assert!(gitlab["found"].to_string().contains("jobs do not reach GitLab"), "{gitlab:#}");
+    crate::close(site).await;
+}
+
+#[tokio::test]
+async fn without_a_profile_for_its_task_a_probe_is_unknown_and_the_report_is_there() {
+    let site = CheckedHost::open().await;
+    let text = std::fs::read_to_string(site.config()).expect("a file");
+    let mut settings: toml::Table = text.parse().expect("TOML");
+    let defaults = settings.remove("defaults").expect("a table");
+    let profiles = toml::Table::from_iter([("own".to_owned(), defaults)]);
+    settings.insert("profile".to_owned(), toml::Value::Table(profiles));
+    site.configure(&settings.to_string()).expect("a writable folder");
+    let person = prober(&site, &answering("gitlab"));
+    let ended = person.heard(person.start::<&str>(&[])).await;
+    let told = report(&ended);
+    let start = line(&told, "probe-start");
+    assert_eq!(start["outcome"], "unknown", "{start:#}");
+    assert!(start["fix"].to_string().contains("--profile own"), "{start:#}");
+    assert_eq!(line(&told, "cluster")["outcome"], "pass", "{told:#}");
+    assert_eq!(site.calls("RunTask"), 0);
     crate::close(site).await;
 }
 

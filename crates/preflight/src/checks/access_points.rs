@@ -10,26 +10,22 @@ use fargate_efs::{FolderOwner, MadeAccessPoint, ProtectionLevel};
 use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
 use crate::checks::file_system::usable_file_system;
+use crate::checks::mounted_volumes::{MountedVolume, mounted_volumes};
 use crate::views::FileSystemView;
 
 /// Judges it.
 pub(crate) fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
     let mut findings: Vec<CheckFinding> = Vec::new();
-    for profile in &input.needs.profiles {
-        for volume in &profile.storage {
-            let finding = one(input, profile, volume);
-            // The same volume in several profiles is said once.
-            findings.extend(finding.filter(|finding| !findings.contains(finding)));
-        }
+    for mounted in mounted_volumes(input) {
+        let finding = one(input, &mounted);
+        // The same volume in several profiles is said once.
+        findings.extend(finding.filter(|finding| !findings.contains(finding)));
     }
     findings
 }
 
-fn one(
-    input: CheckInput<'_>,
-    profile: &JobProfile,
-    volume: &StorageVolume,
-) -> Option<CheckFinding> {
+fn one(input: CheckInput<'_>, mounted: &MountedVolume<'_>) -> Option<CheckFinding> {
+    let volume: &StorageVolume = &mounted.volume;
     let name = &volume.name;
     let unread = FileSystemView::default();
     let view = input.view.storage.file_systems.get(&volume.file_system).unwrap_or(&unread);
@@ -38,8 +34,12 @@ fn one(
         return None;
     }
     if volume.access() == VolumeAccess::Root {
+        let place = match (&mounted.definition, volume.folder.as_str()) {
+            (Some(_), folder) if folder != "/" => format!("the folder {folder}"),
+            _ => "the root".to_owned(),
+        };
         return Some(CheckFinding::pass(format!(
-            "the volume `{name}` is the root of its file system"
+            "the volume `{name}` is {place} of its file system"
         )));
     }
     let points =
@@ -49,16 +49,26 @@ fn one(
         };
     Some(match volume.access() {
         VolumeAccess::Root => return None,
-        VolumeAccess::Fixed(id) => fixed(volume, id, points),
-        VolumeAccess::Made(_) => made(profile, volume, points),
+        VolumeAccess::Fixed(id) => fixed(mounted, id, points),
+        VolumeAccess::Made(_) => made(mounted.profile, volume, points),
     })
 }
 
-fn fixed(volume: &StorageVolume, id: &str, points: &[EfsAccessPoint]) -> CheckFinding {
-    let (name, file_system) = (&volume.name, &volume.file_system);
-    let fix = "correct `access_point` of the volume, or leave it out and let `efs apply` make one";
+fn fixed(mounted: &MountedVolume<'_>, id: &str, points: &[EfsAccessPoint]) -> CheckFinding {
+    let (name, file_system) = (&mounted.volume.name, &mounted.volume.file_system);
     let fail = |found: String| {
-        CheckFinding::fail(found, format!("tasks cannot mount the volume `{name}`")).fix(fix)
+        let finding = CheckFinding::fail(found, format!("tasks cannot mount the volume `{name}`"));
+        match mounted.definition {
+            None => finding.fix(
+                "correct `access_point` of the volume, or leave it out and let `efs apply` make one",
+            ),
+            Some(facts) => finding
+                .fix(format!(
+                    "register a revision of {} with an access point that is there",
+                    facts.name
+                ))
+                .command(format!("aws efs describe-access-points --file-system-id {file_system}")),
+        }
     };
     match points.iter().find(|point| point.id == id) {
         None => fail(format!("{file_system} has no access point {id}")),

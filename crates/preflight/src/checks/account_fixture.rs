@@ -158,6 +158,7 @@ impl AccountFixture {
         let groups = facts.log_groups.iter().cloned();
         let registry = RegistryView {
             secrets: BTreeMap::from([("ci/registry".to_owned(), secret())]),
+            job_secrets: BTreeMap::new(),
             log_groups: groups.map(|group| (group, AwsReading::Known(true))).collect(),
             images: BTreeMap::from([(
                 ("registry.example.com/ci/job:1".to_owned(), "x86_64".to_owned()),
@@ -346,6 +347,7 @@ fn storage(needs: &JobNeeds) -> StorageView {
         file_system: id.clone(),
         subnet: subnet.to_owned(),
         zone: zone.to_owned(),
+        vpc: Some("vpc-0a1".to_owned()),
         address: None,
         groups: vec!["sg-0e1".to_owned()],
     };

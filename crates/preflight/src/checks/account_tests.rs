@@ -1,5 +1,8 @@
 //! The good account passes, and each break is found by exactly one check.
 
+use fargate_aws::EfsAccessPoint;
+use fargate_config::{HostKey, VolumeSeparation};
+use fargate_efs::{FolderOwner, MadeAccessPoint, ProtectionLevel};
 use fargate_status_answers::CheckOutcome;
 use proptest::prelude::*;
 use serde_json::json;
@@ -8,6 +11,7 @@ use crate::account_view::AccountView;
 use crate::checks::account_fixture::{
     ACCOUNT, AccountFixture, EFS, EXECUTION, IDS, KEY_POLICY, MANAGER, TRUST,
 };
+use crate::read::read_roles::role_of_other_account;
 use crate::reading::AwsReading;
 use crate::views::*;
 
@@ -103,6 +107,16 @@ const FAILURES: &[(&str, &str, Break)] = &[
     ("a task role for functions", "task-role", |it| {
         trust(it, "ci-task", &TRUST.replace("ecs-tasks", "lambda"));
     }),
+    ("a task role of another account", "task-role", |it| {
+        let other = "arn:aws:iam::210987654321:role/ci-task";
+        *it.role("ci-task") = role_of_other_account(other);
+        it.definition().task_role = Some(other.to_owned());
+        it.needs.profiles[0].task_role = Some(other.to_owned());
+    }),
+    ("a task role that a user may assume, where it proves host keys", "task-role", |it| {
+        it.needs.profiles[0].host_key = HostKey::Sts;
+        trust(it, "ci-task", &trust_of("arn:aws:iam::123456789012:user/ci"));
+    }),
     ("the execution role may not read the secret", "execution-role-rights", |it| {
         it.set_policy("ci-execution", &EXECUTION.replace("ci/registry-", "ci/other-"));
     }),
@@ -168,6 +182,11 @@ const FAILURES: &[(&str, &str, Break)] = &[
             targets.pop();
         }
     }),
+    ("mount targets in the same zones of another VPC", "mount-targets", |it| {
+        if let AwsReading::Known(targets) = &mut it.view.storage.mount_targets {
+            targets.iter_mut().for_each(|target| target.vpc = Some("vpc-0b2".to_owned()));
+        }
+    }),
     ("no access point", "access-points", |it| {
         it.file_system().access_points = AwsReading::Known(Vec::new());
     }),
@@ -208,6 +227,11 @@ const FAILURES: &[(&str, &str, Break)] = &[
     }),
 ];
 
+/// The trust of both roles, with one more principal.
+fn trust_of(principal: &str) -> String {
+    TRUST.replace("amazonaws.com\"}", &format!("amazonaws.com\", \"AWS\": \"{principal}\"}}"))
+}
+
 /// A role's own policy that lets it mount this file system.
 fn mount_policy(id: &str) -> String {
     let resource = format!("arn:aws:elasticfilesystem:eu-west-1:{ACCOUNT}:file-system/{id}");
@@ -225,6 +249,35 @@ fn a_task_role_whose_own_policy_names_the_file_system_may_mount_it() {
     fixture.file_system().policy = AwsReading::Known(Some(EFS.replace("ci-task", "other")));
     fixture.set_policy("ci-task", &mount_policy("fs-0a1b2c3d"));
     assert_eq!(fixture.ids(CheckOutcome::Pass), IDS, "{:#?}", fixture.findings());
+}
+
+#[test]
+fn the_access_points_of_projects_are_judged_and_without_any_nobody_knows() {
+    let mut fixture = AccountFixture::good();
+    fixture.needs.profiles[0].storage[0].separation = VolumeSeparation::Project;
+    fixture.file_system().access_points = AwsReading::Known(Vec::new());
+    assert_eq!(fixture.ids(CheckOutcome::Unknown), ["mount-rights"], "{:#?}", fixture.findings());
+    let volume = fixture.needs.profiles[0].storage[0].clone();
+    let protection = ProtectionLevel::Protected;
+    let owner = FolderOwner::Project { project: "team/app".to_owned(), protection };
+    let point = EfsAccessPoint {
+        id: "fsap-0b2".to_owned(),
+        arn: "arn:point".to_owned(),
+        state: "available".to_owned(),
+        shape: MadeAccessPoint::new(&volume, owner).to_make().shape,
+    };
+    fixture.file_system().access_points = AwsReading::Known(vec![point]);
+    assert_eq!(fixture.ids(CheckOutcome::Pass), IDS, "{:#?}", fixture.findings());
+    let bound = |point: &str| {
+        let of_point = format!(
+            r#""StringEquals": {{"elasticfilesystem:AccessPointArn": "{point}"}}, "Bool":"#
+        );
+        AwsReading::Known(Some(EFS.replace("\"Bool\":", &of_point)))
+    };
+    fixture.file_system().policy = bound("arn:point");
+    assert_eq!(fixture.ids(CheckOutcome::Pass), IDS, "{:#?}", fixture.findings());
+    fixture.file_system().policy = bound("arn:point-of-another-project");
+    assert_eq!(fixture.ids(CheckOutcome::Fail), ["mount-rights"], "{:#?}", fixture.findings());
 }
 
 fn cluster(it: &mut AccountFixture) -> &mut ClusterFacts {
@@ -276,6 +329,20 @@ const WARNINGS: &[(&str, &str, Break)] = &[
             &MANAGER.replace(r#""Action": "iam:PassRole", "Resource": ["#, any),
         );
     }),
+    ("roles of a pattern can be passed", "pass-role", |it| {
+        let more = "role/ci-task\", \"arn:aws:iam::123456789012:role/ci-*\"]";
+        it.set_policy("manager", &MANAGER.replace("role/ci-task\"]", more));
+    }),
+    ("roles can be passed to every service", "pass-role", |it| {
+        let condition = ",\n   \"Condition\": {\"StringEquals\": \
+                         {\"iam:PassedToService\": \"ecs-tasks.amazonaws.com\"}}";
+        assert!(MANAGER.contains(condition));
+        it.set_policy("manager", &MANAGER.replace(condition, ""));
+    }),
+    ("a manager that may run commands on hosts", "excess-rights", |it| {
+        let more = "\"ecs:RegisterTaskDefinition\", \"ssm:SendCommand\"";
+        it.set_policy("manager", &MANAGER.replace("\"ecs:RegisterTaskDefinition\"", more));
+    }),
     ("a manager with all of ECS", "excess-rights", |it| {
         it.set_policy("manager", &MANAGER.replace("\"ecs:RegisterTaskDefinition\"", "\"ecs:*\""));
     }),
@@ -283,12 +350,19 @@ const WARNINGS: &[(&str, &str, Break)] = &[
         let text = TRUST.split(",\n  \"Condition\"").next().unwrap().to_owned() + "}}";
         trust(it, "ci-execution", &text);
     }),
+    ("a trust that names the account as well", "task-role", |it| {
+        trust(it, "ci-task", &trust_of("arn:aws:iam::123456789012:root"));
+    }),
     ("a task role with S3", "task-role-rights", |it| {
         let text = r#"{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}"#;
         it.set_policy("ci-task", text);
     }),
     ("a file system without a policy", "file-system-policy", |it| {
         it.file_system().policy = AwsReading::Known(None);
+    }),
+    ("a policy of EFS that lets a role past the mount targets", "file-system-policy", |it| {
+        let via = "\"elasticfilesystem:AccessedViaMountTarget\": \"true\", ";
+        it.file_system().policy = AwsReading::Known(Some(EFS.replace(via, "")));
     }),
     ("a policy of EFS without TLS", "file-system-policy", |it| {
         let text = EFS.replace(", \"aws:SecureTransport\": \"true\"", "");
@@ -380,7 +454,9 @@ const READINGS: &[(&str, &[&str], Break)] = &[
     ("file system", &["file-system"], |it| it.file_system().found = not_allowed()),
     ("mount targets", &["mount-targets"], |it| it.view.storage.mount_targets = not_allowed()),
     ("subnets", &["mount-targets"], |it| it.view.network.task_subnets = not_allowed()),
-    ("access points", &["access-points"], |it| it.file_system().access_points = not_allowed()),
+    ("access points", &["access-points", "mount-rights"], |it| {
+        it.file_system().access_points = not_allowed()
+    }),
     ("policy of EFS", &["file-system-policy", "mount-rights"], |it| {
         it.file_system().policy = not_allowed();
     }),

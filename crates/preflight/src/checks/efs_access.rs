@@ -14,7 +14,7 @@ use crate::views::MountTargetPlace;
 
 /// Judges the file systems of each profile.
 pub fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
-    let placed = match placed_tasks(input.needs, &input.view.network) {
+    let placed = match placed_tasks(input.needs, input.view) {
         Ok(placed) => placed,
         Err(unknown) => return vec![unknown],
     };
@@ -33,7 +33,10 @@ fn judge_mounts(
     let mut judged = 0;
     for subnet in &tasks.subnets {
         let mine = targets.iter().filter(|target| {
-            target.zone == subnet.zone && tasks.place.file_systems.contains(&target.file_system)
+            target.zone == subnet.zone
+                && tasks.place.file_systems.contains(&target.file_system)
+                // One in another VPC fails in the check of mount targets.
+                && target.vpc.as_deref().is_none_or(|vpc| vpc == subnet.vpc)
         });
         for target in mine {
             judged += 1;

@@ -1,4 +1,4 @@
-//! What the manager may do beyond what jobs need. To pass roles has a check of its own.
+//! What the manager may do beyond what this program and its host call. To pass roles has a check of its own.
 
 use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
@@ -46,7 +46,8 @@ pub(crate) fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
         }
     }
     if broad.is_empty() {
-        return vec![CheckFinding::pass("nothing broad in the policies of the manager")];
+        let found = "the policies of the manager allow calls of this program and of its host alone";
+        return vec![CheckFinding::pass(found)];
     }
     let more = broad.len().saturating_sub(MOST_SHOWN);
     broad.truncate(MOST_SHOWN);

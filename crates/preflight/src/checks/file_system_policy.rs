@@ -7,6 +7,7 @@
 use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
 use crate::checks::file_system::usable_file_system;
+use crate::checks::mounted_volumes::mounted_volumes;
 use crate::policy::{
     AccessStatement, PatternList, PolicyAnswer, PolicyDocument, PolicyPrincipal, PolicyQuestion,
     answer_of,
@@ -64,8 +65,8 @@ fn one(input: CheckInput<'_>, id: &str, view: &FileSystemView) -> Option<CheckFi
 
 /// Whether a volume of this file system is mounted without a role, which needs a policy that lets everybody in.
 fn without_iam(input: CheckInput<'_>, id: &str) -> bool {
-    let volumes = input.needs.profiles.iter().flat_map(|profile| &profile.storage);
-    volumes.filter(|volume| volume.file_system == id).any(|volume| !volume.iam)
+    let volumes = mounted_volumes(input);
+    volumes.iter().any(|mounted| mounted.volume.file_system == id && !mounted.volume.iam)
 }
 
 /// What the policy opens, in words. `wants_everybody`: the configuration asks for mounts without a role.
@@ -82,50 +83,50 @@ fn openings(document: &PolicyDocument, wants_everybody: bool) -> Vec<&'static st
     if !wants_everybody && any(&|action| ask(action, "true", "true")) {
         open.push("everybody who reaches a mount target may mount it");
     }
-    if any(&|action| ask(action, "true", "false")) {
+    // A named role counts here as well, so the question is one about statements.
+    let is_past = any(&|action| ask(action, "true", "false"))
+        || (document.statements.iter().any(|it| allows_where(it, VIA_TARGET))
+            && !denies_where(document, [(TLS, "true"), (VIA_TARGET, "false")]));
+    if is_past {
         open.push("it can be used past its mount targets");
     }
     if ask(ROOT, "true", "true") {
         open.push("everybody may act as root");
     }
-    // A named role without TLS counts as well, so the question is one about statements.
-    if document.statements.iter().any(allows_without_tls) && !denies_without_tls(document) {
+    let is_plain = document.statements.iter().any(|it| allows_where(it, TLS))
+        && !denies_where(document, [(TLS, "false"), (VIA_TARGET, "true")]);
+    if is_plain {
         open.push("connections without TLS are let in");
     }
     open
 }
 
-/// Whether a statement lets somebody mount whose connection is not encrypted.
-fn allows_without_tls(statement: &AccessStatement) -> bool {
+/// Whether a statement lets somebody mount or write where this key is `false`, whatever its other conditions are.
+fn allows_where(statement: &AccessStatement, key: &str) -> bool {
+    let of_key = statement.conditions.iter().filter(|(_, it, _)| it.eq_ignore_ascii_case(key));
     let everybody = PolicyDocument {
         statements: vec![AccessStatement {
             principals: PatternList::Only(vec!["AWS:*".to_owned()]),
-            conditions: tls_conditions(statement),
+            conditions: of_key.cloned().collect(),
             ..statement.clone()
         }],
     };
+    [MOUNT, WRITE].into_iter().any(|action| {
+        let context = [(key, "false")];
+        let principal = PolicyPrincipal::Anonymous;
+        let question = PolicyQuestion { principal, action, resource: None, context: &context };
+        answer_of([&everybody], question) == PolicyAnswer::Allowed
+    })
+}
+
+/// Whether a statement shuts out such connections, whoever makes them.
+fn denies_where(document: &PolicyDocument, context: [(&str, &str); 2]) -> bool {
+    let context = [context[0], context[1], (ACCESS_POINT, NO_POINT)];
     let question = PolicyQuestion {
         principal: PolicyPrincipal::Anonymous,
         action: MOUNT,
         resource: None,
-        context: &[(TLS, "false")],
-    };
-    answer_of([&everybody], question) == PolicyAnswer::Allowed
-}
-
-/// The conditions of a statement about encryption.
-fn tls_conditions(statement: &AccessStatement) -> Vec<(String, String, Vec<String>)> {
-    let all = statement.conditions.iter();
-    all.filter(|(_, key, _)| key.eq_ignore_ascii_case(TLS)).cloned().collect()
-}
-
-/// Whether a statement shuts out connections that are not encrypted, whoever makes them.
-fn denies_without_tls(document: &PolicyDocument) -> bool {
-    let question = PolicyQuestion {
-        principal: PolicyPrincipal::Anonymous,
-        action: MOUNT,
-        resource: None,
-        context: &[(TLS, "false"), (VIA_TARGET, "true"), (ACCESS_POINT, NO_POINT)],
+        context: &context,
     };
     answer_of([document], question) == PolicyAnswer::Denied
 }
@@ -149,16 +150,28 @@ mod tests {
             "aws:SecureTransport": "true"}}, "StringEquals": {{"elasticfilesystem:AccessPointArn": "arn:p"}}}}}}"#
         );
         assert!(open(&bound).is_empty(), "{:?}", open(&bound));
+        let via = r#""Condition": {"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}}"#;
         let denied = format!(
-            r#"{ROLE}}}, {{"Effect": "Deny", "Principal": "*", "Action": "*",
+            r#"{ROLE}, {via}}}, {{"Effect": "Deny", "Principal": "*", "Action": "*",
             "Condition": {{"Bool": {{"aws:SecureTransport": "false"}}}}}}"#
         );
         assert!(open(&denied).is_empty(), "{:?}", open(&denied));
+        let denied_past = format!(
+            r#"{ROLE}, "Condition": {{"Bool": {{"aws:SecureTransport": "true"}}}}}}, {{"Effect": "Deny",
+            "Principal": "*", "Action": "*",
+            "Condition": {{"Bool": {{"elasticfilesystem:AccessedViaMountTarget": "false"}}}}}}"#
+        );
+        assert!(open(&denied_past).is_empty(), "{:?}", open(&denied_past));
     }
 
     #[test]
     fn each_opening_is_named() {
-        assert_eq!(open(&format!("{ROLE}}}")), ["connections without TLS are let in"]);
+        let past = "it can be used past its mount targets";
+        let plain = "connections without TLS are let in";
+        assert_eq!(open(&format!("{ROLE}}}")), [past, plain]);
+        let encrypted =
+            format!(r#"{ROLE}, "Condition": {{"Bool": {{"aws:SecureTransport": "true"}}}}}}"#);
+        assert_eq!(open(&encrypted), [past], "a role alone, and past the mount targets");
         let everybody = r#"{"Effect": "Allow", "Principal": "*", "Action": "elasticfilesystem:*"}"#;
         assert_eq!(open(everybody).len(), 4);
         let via = r#"{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "elasticfilesystem:ClientMount",

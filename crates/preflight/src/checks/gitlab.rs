@@ -2,6 +2,13 @@
 
 use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
+use crate::job_needs::JobNeeds;
+
+/// What the report says as a whole if GitLab was not asked.
+pub(crate) fn not_asked(needs: &JobNeeds) -> Option<&'static str> {
+    let words = "GitLab was not asked: give --gitlab-url.";
+    needs.gitlab_url.is_none().then_some(words)
+}
 
 /// Judges it.
 pub(crate) fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {

@@ -1,5 +1,5 @@
 //! Whether the security groups of tasks let out what a job needs: HTTPS, NFS to its mount targets, endpoints,
-//! and DNS servers that are not Amazon's.
+//! the layers of images in S3, and DNS servers that are not Amazon's.
 //!
 //! Amazon's own DNS server, the metadata of tasks and the time server pass whatever the groups say. Source:
 //! Amazon VPC User Guide, "Security groups".
@@ -18,6 +18,7 @@ use crate::network::group_verdict::{
     GroupVerdict, TrafficPeer, TrafficPort, egress_rules, group_verdict, prefixes_of,
 };
 use crate::network::internet_path::{HTTPS_PORT, internet_group_verdict};
+use crate::network::layer_way::LayerWay;
 use crate::network::needed_services::interface_of;
 use crate::network::task_place::{PlacedTasks, not_over_ipv6};
 use crate::views::NetworkView;
@@ -41,7 +42,7 @@ fn judge_exits(input: CheckInput<'_>, exits: &TaskExits<'_>) -> Option<CheckFind
     let has_ipv4 = followed.peek().is_some();
     let is_on_endpoints = followed.all(|(_, exit)| matches!(exit, SubnetExit::Endpoints));
     let https = || match is_on_endpoints {
-        true => endpoints_finding(input, exits),
+        true => endpoints_finding(input, exits).or_else(|| layers_finding(input, exits)),
         false => internet_finding(tasks, &input.view.network),
     };
     let over_ipv4 = has_ipv4
@@ -104,7 +105,7 @@ fn endpoints_finding(input: CheckInput<'_>, exits: &TaskExits<'_>) -> Option<Che
     let tasks = &exits.tasks;
     let vpc = tasks.vpc()?;
     exits.needed.services.keys().find_map(|service| {
-        let endpoint = interface_of(endpoints, vpc, service)?;
+        let endpoint = interface_of(endpoints, vpc, service).filter(|it| it.has_private_dns)?;
         let standing = subnets.iter().filter(|it| endpoint.subnets.contains(&it.id));
         let refused = standing.filter_map(|it| it.cidr).all(|cidr| {
             let peer = TrafficPeer { addresses: cidr.into(), groups: &endpoint.groups };
@@ -125,6 +126,34 @@ fn endpoints_finding(input: CheckInput<'_>, exits: &TaskExits<'_>) -> Option<Che
             .command(allow_out(tasks, HTTPS_PORT, &to))
         })
     })
+}
+
+/// The layers of images of ECR come from public addresses of S3, which no endpoint's group holds.
+fn layers_finding(input: CheckInput<'_>, exits: &TaskExits<'_>) -> Option<CheckFinding> {
+    let tasks = &exits.tasks;
+    let view = &input.view.network;
+    let mut ways = tasks.subnets.iter().filter_map(|it| LayerWay::of(view, &exits.needed, it));
+    let way = ways.next()?;
+    let refused = match way.group_refusal(tasks) {
+        Ok(refused) => refused?,
+        Err(unknown) => return Some(unknown),
+    };
+    let list = way.list.unwrap_or("PREFIX_LIST_ID");
+    let to = format!("PrefixListIds=[{{PrefixListId={list}}}]");
+    Some(
+        CheckFinding::fail(
+            format!(
+                "no rule of {} lets out TCP 443 to S3 at {}, to which the gateway endpoint {} leads{}",
+                tasks.place.groups.join(", "),
+                refused.shown(),
+                way.endpoint.id,
+                tasks.suffix
+            ),
+            "tasks cannot pull the layers of images of ECR",
+        )
+        .fix("let the group out to the prefix list of S3 on port 443")
+        .command(allow_out(tasks, HTTPS_PORT, &to)),
+    )
 }
 
 /// Whether no address of the other side passes. Where only a part does, the address decides, which is not
@@ -158,6 +187,8 @@ fn mounts_finding(input: CheckInput<'_>, tasks: &PlacedTasks<'_>) -> Option<Chec
     let mut mine = targets.iter().filter(|target| {
         zones.contains(&target.zone.as_str())
             && tasks.place.file_systems.contains(&target.file_system)
+            // One in another VPC fails in the check of mount targets.
+            && target.vpc.as_deref().is_none_or(|vpc| tasks.vpc() == Some(vpc))
     });
     let refused = mine.find(|target| {
         let subnet = subnets.into_iter().flatten().find(|it| it.id == target.subnet);

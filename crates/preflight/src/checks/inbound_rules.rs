@@ -8,6 +8,9 @@ use fargate_config::PublicIp;
 use ipnet::IpNet;
 
 use super::group_egress::unknown_list;
+use super::manager_egress::manager_egress_finding;
+use super::rule_command::revoke_ingress;
+use super::ssh_sources::ssh_source_findings;
 use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
 use crate::network::address_range::AddressSpan;
@@ -17,6 +20,7 @@ use crate::network::group_verdict::{
 use crate::network::manager_side::{ManagerSide, SAY_WHERE, manager_side};
 use crate::network::task_place::{PlacedTasks, not_over_ipv6, placed_tasks};
 use crate::reading::AwsReading;
+use crate::views::NetworkView;
 
 /// Prefixes of this length and shorter are taken for the internet: 0.0.0.0/0, and what is written to look like
 /// less. Ours: no organisation has a /7.
@@ -28,7 +32,7 @@ fn with_groups<'a>(
     input: CheckInput<'a>,
     judge: impl Fn(&PlacedTasks<'a>) -> Vec<CheckFinding>,
 ) -> Vec<CheckFinding> {
-    match placed_tasks(input.needs, &input.view.network) {
+    match placed_tasks(input.needs, input.view) {
         // A group that is missing or elsewhere fails in another check.
         Ok(placed) => placed.iter().filter(|it| it.has_all_groups()).flat_map(judge).collect(),
         Err(unknown) => vec![unknown],
@@ -40,12 +44,11 @@ pub fn judge_exposure(input: CheckInput<'_>) -> Vec<CheckFinding> {
     let lists = &input.view.network.prefix_lists;
     with_groups(input, |tasks| {
         let port = TrafficPort::tcp(tasks.place.port);
-        let mut open = Vec::new();
+        let mut open: Vec<CheckFinding> = Vec::new();
         for group in &tasks.groups {
             for rule in group.ingress.iter().filter(|rule| port.is_of(rule)) {
-                open.extend(
-                    open_prefixes(rule, lists).into_iter().map(|it| (group.id.as_str(), it)),
-                );
+                let peers = rule.peers.iter();
+                open.extend(peers.filter_map(|peer| exposed(tasks, &group.id, rule, peer, lists)));
             }
         }
         if open.is_empty() {
@@ -57,41 +60,53 @@ pub fn judge_exposure(input: CheckInput<'_>) -> Vec<CheckFinding> {
                 ))
             })];
         }
-        open.iter().map(|(group, prefix)| exposed(tasks, group, prefix)).collect()
+        open
     })
 }
 
-fn exposed(tasks: &PlacedTasks<'_>, group: &str, prefix: &IpNet) -> CheckFinding {
+/// What is told of a source of a rule that stands for the internet; `None` if it does not.
+fn exposed(
+    tasks: &PlacedTasks<'_>,
+    group: &str,
+    rule: &GroupRule,
+    source: &GroupPeer,
+    lists: &PrefixLists,
+) -> Option<CheckFinding> {
     let port = tasks.place.port;
-    let ranges = match prefix {
-        IpNet::V4(_) => format!("IpRanges=[{{CidrIp={prefix}}}]"),
-        IpNet::V6(_) => format!("Ipv6Ranges=[{{CidrIpv6={prefix}}}]"),
+    let open: Vec<String> = open_prefixes(source, lists).iter().map(IpNet::to_string).collect();
+    let list = match source {
+        GroupPeer::PrefixList(list) => format!(" (of the prefix list {list})"),
+        GroupPeer::Cidr(_) | GroupPeer::Group(_) => String::new(),
     };
-    CheckFinding::fail(
-        format!("{group} lets {prefix} in on port {port}{}", tasks.suffix),
-        "the SSH port of every task is open to the internet",
-    )
-    .fix("let in the security group of the manager instead")
-    .command(format!(
-        "aws ec2 revoke-security-group-ingress --group-id {group} --ip-permissions \
-         'IpProtocol=tcp,FromPort={port},ToPort={port},{ranges}'"
-    ))
+    (!open.is_empty()).then(|| {
+        CheckFinding::fail(
+            format!("{group} lets {}{list} in on port {port}{}", open.join(", "), tasks.suffix),
+            "the SSH port of every task is open to the internet",
+        )
+        .fix("let in the security group of the manager instead")
+        .command(revoke_ingress(group, rule, source))
+    })
 }
 
-/// The prefixes of a rule that stand for the internet.
-fn open_prefixes(rule: &GroupRule, lists: &PrefixLists) -> Vec<IpNet> {
+/// The prefixes of a source that stand for the internet.
+fn open_prefixes(source: &GroupPeer, lists: &PrefixLists) -> Vec<IpNet> {
     let is_open = |prefix: &IpNet| match prefix {
         IpNet::V4(prefix) => prefix.prefix_len() <= INTERNET_V4,
         IpNet::V6(prefix) => prefix.prefix_len() <= INTERNET_V6,
     };
-    let prefixes = rule.peers.iter().flat_map(|peer| match peer {
+    let prefixes = match source {
         GroupPeer::Cidr(prefix) => vec![*prefix],
         GroupPeer::PrefixList(list) => {
             lists.get(list).and_then(AwsReading::known).cloned().unwrap_or_default()
         }
         GroupPeer::Group(_) => Vec::new(),
-    });
-    prefixes.filter(is_open).collect()
+    };
+    prefixes.into_iter().filter(is_open).collect()
+}
+
+/// Whether a source of this rule stands for the internet.
+fn is_open_to_all(rule: &GroupRule, lists: &PrefixLists) -> bool {
+    rule.peers.iter().any(|source| !open_prefixes(source, lists).is_empty())
 }
 
 fn unknown_list_in(
@@ -108,21 +123,21 @@ fn unknown_list_in(
     })
 }
 
-/// The manager may connect to the SSH port.
+/// The manager may connect to the SSH port: tasks let it in, and its own groups let it out.
 pub fn judge_manager(input: CheckInput<'_>) -> Vec<CheckFinding> {
     with_groups(input, |tasks| {
         let Some(vpc) = tasks.vpc() else { return Vec::new() };
         let side = manager_side(input.needs, &input.view.network, vpc);
-        vec![manager_finding(tasks, &side, &input.view.network.prefix_lists)]
+        vec![manager_finding(tasks, &side, &input.view.network)]
     })
 }
 
 fn manager_finding(
     tasks: &PlacedTasks<'_>,
     side: &ManagerSide<'_>,
-    lists: &PrefixLists,
+    view: &NetworkView,
 ) -> CheckFinding {
-    let (port, suffix) = (tasks.place.port, &tasks.suffix);
+    let (port, suffix, lists) = (tasks.place.port, &tasks.suffix, &view.prefix_lists);
     if tasks.place.public_ip == PublicIp::Dialled
         && !matches!(side, ManagerSide::Elsewhere { is_given: true, .. })
     {
@@ -142,11 +157,15 @@ fn manager_finding(
                 return unknown;
             }
             match inside_verdict(tasks, groups, address, lists) {
-                GroupVerdict::Passes => CheckFinding::pass(format!(
-                    "{} let the manager{} in on port {port}{suffix}",
-                    tasks.place.groups.join(", "),
-                    named(groups)
-                )),
+                GroupVerdict::Passes => {
+                    let passed = format!(
+                        "{} let the manager{} in on port {port}{suffix}",
+                        tasks.place.groups.join(", "),
+                        named(groups)
+                    );
+                    manager_egress_finding(tasks, groups, view)
+                        .unwrap_or_else(|| CheckFinding::pass(passed))
+                }
                 GroupVerdict::UnknownList(list) => unknown_list(&list),
                 GroupVerdict::Refused(_) => refused(tasks, groups, address),
             }
@@ -163,6 +182,14 @@ fn names_manager(tasks: &PlacedTasks<'_>, groups: &[String]) -> bool {
     let rules = ingress_rules(&tasks.groups).filter(|rule| port.is_of(rule));
     let mut peers = rules.flat_map(|rule| &rule.peers);
     peers.any(|peer| matches!(peer, GroupPeer::Group(id) if groups.contains(id)))
+}
+
+/// Whether a rule for the SSH port names addresses.
+fn names_addresses(tasks: &PlacedTasks<'_>) -> bool {
+    let port = TrafficPort::tcp(tasks.place.port);
+    let rules = ingress_rules(&tasks.groups).filter(|rule| port.is_of(rule));
+    let mut peers = rules.flat_map(|rule| &rule.peers);
+    peers.any(|peer| !matches!(peer, GroupPeer::Group(_)))
 }
 
 fn named(groups: &[String]) -> String {
@@ -192,10 +219,7 @@ fn refused(
     address: Option<AddressSpan>,
 ) -> CheckFinding {
     let (port, suffix) = (tasks.place.port, &tasks.suffix);
-    let by_address = |peer: &GroupPeer| !matches!(peer, GroupPeer::Group(_));
-    let wanted = TrafficPort::tcp(port);
-    let mut rules = ingress_rules(&tasks.groups).filter(|rule| wanted.is_of(rule));
-    if address.is_none() && rules.any(|rule| rule.peers.iter().any(by_address)) {
+    if address.is_none() && names_addresses(tasks) {
         return CheckFinding::unknown(format!(
             "{} let addresses in on port {port}{suffix}, and that of the manager is not known",
             tasks.place.groups.join(", ")
@@ -263,7 +287,8 @@ fn elsewhere_finding(
 
 /// No more is open than a job needs.
 pub fn judge_open_rules(input: CheckInput<'_>) -> Vec<CheckFinding> {
-    let lists = &input.view.network.prefix_lists;
+    let view = &input.view.network;
+    let lists = &view.prefix_lists;
     with_groups(input, |tasks| {
         let port = tasks.place.port;
         let mut open: Vec<String> = Vec::new();
@@ -273,15 +298,55 @@ pub fn judge_open_rules(input: CheckInput<'_>) -> Vec<CheckFinding> {
             );
         }
         open.extend(open_mount_targets(input, tasks));
-        vec![match open.is_empty() {
-            true => {
-                CheckFinding::pass(format!("tasks are open on port {port} alone{}", tasks.suffix))
-            }
-            false => CheckFinding::warn(format!("{}{}", open.join("; "), tasks.suffix)).fix(
-                format!("remove the rules: a job needs port {port} from the manager, and no other"),
-            ),
-        }]
+        let mut findings = further_sources(input, tasks);
+        if !open.is_empty() {
+            let found = format!("{}{}", open.join("; "), tasks.suffix);
+            findings.push(CheckFinding::warn(found).fix(format!(
+                "remove the rules: a job needs port {port} from the manager, and no other"
+            )));
+        }
+        if findings.is_empty() {
+            let passed = format!("tasks are open on port {port} alone{}", tasks.suffix);
+            findings.push(CheckFinding::pass(passed));
+        }
+        findings
     })
+}
+
+/// Whom else than the manager rules for the SSH port alone let in. Where the manager itself is not let in, the
+/// check of its access says what the rules must be.
+fn further_sources(input: CheckInput<'_>, tasks: &PlacedTasks<'_>) -> Vec<CheckFinding> {
+    let view = &input.view.network;
+    let Some(vpc) = tasks.vpc() else { return Vec::new() };
+    let side = manager_side(input.needs, view, vpc);
+    if is_kept_out(tasks, &side, &view.prefix_lists) {
+        return Vec::new();
+    }
+    let is_judged = |source: &GroupPeer| open_prefixes(source, &view.prefix_lists).is_empty();
+    ssh_source_findings(tasks, &side, view, is_judged)
+}
+
+/// Whether no rule lets the manager in, as far as it is known who that is.
+fn is_kept_out(tasks: &PlacedTasks<'_>, side: &ManagerSide<'_>, lists: &PrefixLists) -> bool {
+    let verdict = match side {
+        // Tasks see a public address of it, which is not known.
+        ManagerSide::Inside { .. } if tasks.place.public_ip == PublicIp::Dialled => return false,
+        // A range may hold its address.
+        ManagerSide::Inside { address: None, .. } if names_addresses(tasks) => return false,
+        ManagerSide::Inside { groups, address, .. } => {
+            inside_verdict(tasks, groups, address.map(AddressSpan::one), lists)
+        }
+        ManagerSide::Elsewhere { address: IpAddr::V4(address), is_given: true } => {
+            inside_verdict(tasks, &[], Some(AddressSpan::one(*address)), lists)
+        }
+        ManagerSide::Elsewhere { .. } | ManagerSide::NotKnown(_) => return false,
+    };
+    matches!(verdict, GroupVerdict::Refused(_))
+}
+
+/// Whether a rule is for the SSH port and for nothing else.
+pub fn is_ssh_alone(rule: &GroupRule, port: u16) -> bool {
+    rule.protocol == TrafficProtocol::Tcp && rule.ports.first == port && rule.ports.last == port
 }
 
 /// A rule that lets more in than the SSH port. That the internet reaches this port fails elsewhere.
@@ -291,13 +356,9 @@ fn wide_rule(
     port: u16,
     lists: &PrefixLists,
 ) -> Option<String> {
-    let ssh = TrafficPort::tcp(port);
-    let is_ssh_alone = rule.protocol == TrafficProtocol::Tcp
-        && rule.ports.first == port
-        && rule.ports.last == port;
     let is_icmp = matches!(rule.protocol, TrafficProtocol::Other(1 | 58));
-    let is_exposed = !open_prefixes(rule, lists).is_empty();
-    if is_ssh_alone || is_icmp || rule.peers.is_empty() || (is_exposed && ssh.is_of(rule)) {
+    let is_exposed = is_open_to_all(rule, lists) && TrafficPort::tcp(port).is_of(rule);
+    if is_ssh_alone(rule, port) || is_icmp || rule.peers.is_empty() || is_exposed {
         return None;
     }
     let what = match rule.protocol {
@@ -310,7 +371,8 @@ fn wide_rule(
     Some(format!("{} lets in {what} from {}", group.id, who.join(", ")))
 }
 
-fn peer_name(peer: &GroupPeer) -> String {
+/// The name of the other side of a rule.
+pub fn peer_name(peer: &GroupPeer) -> String {
     match peer {
         GroupPeer::Cidr(prefix) => prefix.to_string(),
         GroupPeer::Group(id) | GroupPeer::PrefixList(id) => id.clone(),
@@ -326,7 +388,7 @@ fn open_mount_targets(input: CheckInput<'_>, tasks: &PlacedTasks<'_>) -> Vec<Str
     let nfs = TrafficPort::tcp(super::network_acls::NFS_PORT);
     let open = groups.filter(|group| {
         let mut rules = group.ingress.iter().filter(|rule| nfs.is_of(rule));
-        rules.any(|rule| !open_prefixes(rule, &view.prefix_lists).is_empty())
+        rules.any(|rule| is_open_to_all(rule, &view.prefix_lists))
     });
     open.map(|group| format!("{} lets everybody in on port 2049 of the file system", group.id))
         .collect()

@@ -3,6 +3,7 @@
 //! In one account, either policy is enough, and a denial in either wins. Source: AWS IAM User Guide, "Policy
 //! evaluation logic".
 
+use fargate_aws::EfsAccessPoint;
 use fargate_config::{StorageVolume, VolumeAccess, VolumeSeparation};
 use fargate_efs::{FolderOwner, MadeAccessPoint};
 
@@ -10,6 +11,7 @@ use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
 use crate::checks::file_system::usable_file_system;
 use crate::checks::file_system_policy::{ACCESS_POINT, MOUNT, NO_POINT, TLS, VIA_TARGET, WRITE};
+use crate::checks::mounted_volumes::{MountedVolume, mounted_volumes};
 use crate::needed_rights::AccountPlace;
 use crate::policy::{PolicyAnswer, PolicyDocument, PolicyPrincipal, PolicyQuestion, answer_of};
 use crate::reading::AwsReading;
@@ -18,13 +20,26 @@ use crate::views::{FileSystemView, RoleView};
 /// Judges it.
 pub(crate) fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
     let mut findings: Vec<CheckFinding> = Vec::new();
-    for profile in &input.needs.profiles {
-        for volume in &profile.storage {
-            let finding = one(input, volume, profile.task_role.as_deref());
-            findings.extend(finding.filter(|finding| !findings.contains(finding)));
-        }
+    for mounted in mounted_volumes(input) {
+        let finding = one(input, &mounted.volume, mounted.task_role);
+        let finding = finding.map(|finding| with_fix_of_definition(&mounted, finding));
+        findings.extend(finding.filter(|finding| !findings.contains(finding)));
     }
     findings
+}
+
+/// What to do about a volume of a task definition that somebody else made: neither the configuration nor
+/// `efs apply` knows it.
+fn with_fix_of_definition(mounted: &MountedVolume<'_>, finding: CheckFinding) -> CheckFinding {
+    let Some(facts) = mounted.definition.filter(|_| finding.is_fail()) else { return finding };
+    let fix = match mounted.volume.iam && mounted.task_role.is_none() {
+        true => format!("register a revision of {} with a task role, or without `iam`", facts.name),
+        false => {
+            "let the policy of the file system name the task role of the definition".to_owned()
+        }
+    };
+    let id = &mounted.volume.file_system;
+    finding.fix(fix).command(format!("aws efs describe-file-system-policy --file-system-id {id}"))
 }
 
 fn one(input: CheckInput<'_>, volume: &StorageVolume, role: Option<&str>) -> Option<CheckFinding> {
@@ -52,8 +67,9 @@ fn one(input: CheckInput<'_>, volume: &StorageVolume, role: Option<&str>) -> Opt
         (false, _) => None,
         (true, Some(role)) => Some(role),
         (true, None) => {
-            let found =
-                format!("the volume `{name}` has `iam`, and its profile has no `task_role`");
+            let found = format!(
+                "the volume `{name}` is mounted with `iam`, and its tasks have no task role"
+            );
             return Some(
                 refused(volume, found).fix("give the profile a `task_role`, or set `iam = false`"),
             );
@@ -81,11 +97,17 @@ fn judged(
             Ok(_) => CheckFinding::pass(format!("`{name}` is judged when its task role is there")),
         };
     }
-    let Some(point) = point_of(volume, view) else {
-        return CheckFinding::pass(format!("`{name}` is judged when its access point is there"));
+    let points = match points_of(volume, view) {
+        Ok(points) => points,
+        Err(failed) => {
+            let unknown = failed.or_unknown(&subject).err();
+            return unknown.unwrap_or_else(|| CheckFinding::unknown(subject));
+        }
     };
+    if points.is_empty() {
+        return without_point(volume);
+    }
     let tls = if volume.transit_encryption { "true" } else { "false" };
-    let context = [(TLS, tls), (VIA_TARGET, "true"), (ACCESS_POINT, point.as_str())];
     let principal = arn.as_deref().map_or(PolicyPrincipal::Anonymous, PolicyPrincipal::Role);
     let shown = who.unwrap_or("everybody");
     let of_account = input.view.access.identity.known();
@@ -94,7 +116,10 @@ fn judged(
     let resource =
         of_account.map(|place| place.arn("elasticfilesystem", None, &format!("file-system/{id}")));
     let actions: &[&str] = if volume.read_only { &[MOUNT] } else { &[MOUNT, WRITE] };
-    for action in actions {
+    for (point, action) in
+        points.iter().flat_map(|point| actions.iter().map(move |action| (point, *action)))
+    {
+        let context = [(TLS, tls), (VIA_TARGET, "true"), (ACCESS_POINT, point.as_str())];
         let question = PolicyQuestion { principal, action, resource: None, context: &context };
         match answer_of([document], question) {
             PolicyAnswer::Allowed => continue,
@@ -153,21 +178,46 @@ fn own_answer(
     Ok(answer_of(&documents, PolicyQuestion { principal, action, resource, context }))
 }
 
-/// The ARN of the access point of a volume; none, if it is the business of another check.
-fn point_of(volume: &StorageVolume, view: &FileSystemView) -> Option<String> {
-    let points = view.access_points.known()?;
+/// What is said of a volume that has no access point yet.
+fn without_point(volume: &StorageVolume) -> CheckFinding {
+    let name = &volume.name;
     match volume.access() {
-        VolumeAccess::Root => Some(NO_POINT.to_owned()),
-        VolumeAccess::Fixed(id) => {
-            points.iter().find(|point| point.id == id).map(|point| point.arn.clone())
+        // Which projects have jobs is not known, so no other check misses the access point.
+        VolumeAccess::Made(VolumeSeparation::Project) => CheckFinding::unknown(format!(
+            "whether tasks may mount the volume `{name}`: no project has an access point yet"
+        ))
+        .fix("make those of a project, and run the check again")
+        .command("fargate-runner efs apply --project GROUP/PROJECT"),
+        VolumeAccess::Root | VolumeAccess::Fixed(_) | VolumeAccess::Made(_) => {
+            CheckFinding::pass(format!("`{name}` is judged when its access point is there"))
         }
-        VolumeAccess::Made(VolumeSeparation::None) => {
-            let wanted = MadeAccessPoint::new(volume, FolderOwner::Everyone);
-            points.iter().find(|point| wanted.is(point)).map(|point| point.arn.clone())
-        }
-        // Each project has its own; `efs apply` writes one statement for all of them.
-        VolumeAccess::Made(VolumeSeparation::Project) => None,
     }
+}
+
+/// The ARNs of the access points of a volume. One that is missing is the business of another check.
+///
+/// # Errors
+///
+/// The reading of the access points, if they are not known.
+fn points_of(volume: &StorageVolume, view: &FileSystemView) -> Result<Vec<String>, AwsReading<()>> {
+    if volume.access() == VolumeAccess::Root {
+        return Ok(vec![NO_POINT.to_owned()]);
+    }
+    let Some(points) = view.access_points.known() else {
+        return Err(view.access_points.failed().unwrap_or_default());
+    };
+    let is_meant = |point: &EfsAccessPoint| match volume.access() {
+        VolumeAccess::Root => false,
+        VolumeAccess::Fixed(id) => point.id == id,
+        VolumeAccess::Made(VolumeSeparation::None) => {
+            MadeAccessPoint::new(volume, FolderOwner::Everyone).is(point)
+        }
+        // Each project has its own.
+        VolumeAccess::Made(VolumeSeparation::Project) => {
+            MadeAccessPoint::of_some_project(volume, point).is_some()
+        }
+    };
+    Ok(points.iter().filter(|point| is_meant(point)).map(|point| point.arn.clone()).collect())
 }
 
 fn refused(volume: &StorageVolume, found: String) -> CheckFinding {

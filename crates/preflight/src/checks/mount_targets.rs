@@ -1,7 +1,7 @@
-//! Whether each file system has a mount target in every zone in which tasks run.
+//! Whether each file system has a mount target in every zone in which tasks run, in their VPC.
 //!
-//! A name of EFS leads a task to the mount target of its own zone, and to none if there is none. Source: Amazon
-//! EFS User Guide, "Mounting with DNS names".
+//! A name of EFS leads a task to the mount target of its own zone, and to none if there is none. In another VPC
+//! it leads nowhere. Source: Amazon EFS User Guide, "Mounting with DNS names".
 
 use std::collections::BTreeSet;
 
@@ -37,20 +37,25 @@ fn one(input: CheckInput<'_>, id: &str) -> Vec<CheckFinding> {
         Err(unknown) => return vec![unknown],
     };
     // A subnet that is not there fails in its own check.
-    let used: BTreeSet<&str> = places
-        .iter()
-        .filter(|place| subnets.contains(&place.id))
-        .map(|place| place.zone.as_str())
+    let mounting = || places.iter().filter(|place| subnets.contains(&place.id));
+    let used: BTreeSet<&str> = mounting().map(|place| place.zone.as_str()).collect();
+    let vpcs: BTreeSet<&str> = mounting().map(|place| place.vpc.as_str()).collect();
+    let all = || targets.iter().filter(|target| target.file_system == id);
+    let elsewhere: BTreeSet<&str> = all()
+        .filter_map(|target| target.vpc.as_deref())
+        .filter(|vpc| !vpcs.is_empty() && !vpcs.contains(vpc))
         .collect();
-    let own: BTreeSet<&str> = targets
-        .iter()
-        .filter(|target| target.file_system == id)
+    let own: BTreeSet<&str> = all()
+        .filter(|target| target.vpc.as_deref().is_none_or(|vpc| !elsewhere.contains(vpc)))
         .map(|target| target.zone.as_str())
         .collect();
     let missing: Vec<&str> = used.difference(&own).copied().collect();
     if missing.is_empty() {
         let zones: Vec<&str> = used.into_iter().collect();
         return vec![CheckFinding::pass(format!("{id} has one in {}", zones.join(", ")))];
+    }
+    if !elsewhere.is_empty() {
+        return vec![in_another_vpc(id, &elsewhere, &vpcs)];
     }
     let zones = missing.join(", ");
     let consequence =
@@ -60,6 +65,18 @@ fn one(input: CheckInput<'_>, id: &str) -> Vec<CheckFinding> {
             .fix("make one, or leave the subnets of that zone out of `subnets`")
             .command("fargate-runner efs apply"),
     ]
+}
+
+/// All mount targets of a file system are in one VPC.
+fn in_another_vpc(id: &str, elsewhere: &BTreeSet<&str>, vpcs: &BTreeSet<&str>) -> CheckFinding {
+    let words = |vpcs: &BTreeSet<&str>| vpcs.iter().copied().collect::<Vec<_>>().join(", ");
+    let (there, here) = (words(elsewhere), words(vpcs));
+    CheckFinding::fail(
+        format!("{id} has its mount targets in {there}, and tasks run in {here}"),
+        format!("no name of {id} leads anywhere in {here}, so tasks stop before they start"),
+    )
+    .fix(format!("name subnets of {there} in `subnets`, or a file system of {here}"))
+    .command(format!("aws efs describe-mount-targets --file-system-id {id}"))
 }
 
 /// The subnets of the tasks that mount a file system.

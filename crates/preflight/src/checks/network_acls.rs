@@ -1,5 +1,6 @@
 //! Whether network ACLs let pass what tasks ask, and the answers: to the internet, to mount targets, to
-//! endpoints, and from the manager. Each ACL that does not gives one line, whatever it stops.
+//! endpoints, to S3 for the layers of images, and from the manager. Each ACL that does not gives one line,
+//! whatever it stops.
 
 use fargate_aws::{NetworkAcl, PortRange, VpcSubnet};
 
@@ -10,6 +11,7 @@ use crate::network::acl_verdict::{AclDenial, TASK_PORTS};
 use crate::network::address_range::{AddressSpan, internet_cut_at};
 use crate::network::inner_path::{InnerSide, inner_acl_denial};
 use crate::network::internet_path::{HTTPS_PORT, internet_acl_denial};
+use crate::network::layer_way::LayerWay;
 use crate::network::manager_side::{ManagerSide, manager_side};
 use crate::network::needed_services::{NeededServices, interface_of};
 use crate::network::route_map::{RouteMap, RouteVerdict};
@@ -55,6 +57,7 @@ pub fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
             findings.push(denial_finding(acls, &way));
         }
     }
+    findings.extend(layers_unknown(input, acls, &exits));
     findings.extend(unguarded_finding(acls, &exits));
     findings.extend(ipv6_finding(&exits));
     let count = acls.iter().filter(|acl| guards_tasks(acl, &exits)).count();
@@ -64,6 +67,30 @@ pub fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
         )));
     }
     findings
+}
+
+/// The layers of images of ECR come from public addresses of S3, where tasks have no way out but endpoints.
+fn layer_denial(
+    input: CheckInput<'_>,
+    acls: &[NetworkAcl],
+    exits: &TaskExits<'_>,
+    (subnet, exit): &(&VpcSubnet, SubnetExit<'_>),
+) -> Result<Option<AclDenial>, CheckFinding> {
+    let way = match exit {
+        SubnetExit::Endpoints => LayerWay::of(&input.view.network, &exits.needed, subnet),
+        SubnetExit::Route(_) | SubnetExit::Reported(_) => None,
+    };
+    way.map_or(Ok(None), |way| way.acl_denial(acls, subnet))
+}
+
+/// Why it is not known whether layers pass.
+fn layers_unknown(
+    input: CheckInput<'_>,
+    acls: &[NetworkAcl],
+    exits: &[TaskExits<'_>],
+) -> Option<CheckFinding> {
+    let mut places = exits.iter().flat_map(|exits| exits.exits.iter().map(move |it| (exits, it)));
+    places.find_map(|(exits, place)| layer_denial(input, acls, exits, place).err())
 }
 
 /// Subnets whose ACL EC2 does not show: then nothing is known of what it stops.
@@ -102,7 +129,8 @@ fn stopped_ways(
     exits: &TaskExits<'_>,
 ) -> Vec<StoppedWay> {
     let mut stopped = Vec::new();
-    for (subnet, exit) in &exits.exits {
+    for place in &exits.exits {
+        let (subnet, exit) = place;
         let add = |denial: Option<AclDenial>, what: &str| {
             denial.map(|denial| StoppedWay {
                 denial,
@@ -119,9 +147,12 @@ fn stopped_ways(
             ),
             SubnetExit::Route(_) | SubnetExit::Reported(_) => None,
         };
+        // What is not known of it is said once, for all subnets.
+        let layers = layer_denial(input, acls, exits, place).ok().flatten();
         let mounts = mount_denial(input, acls, subnets, exits, subnet);
         let manager = manager_denial(input, acls, exits, subnet);
         stopped.extend(outward);
+        stopped.extend(add(layers, "cannot pull the layers of images of ECR"));
         stopped.extend(add(mounts, "cannot mount their file system"));
         stopped.extend(add(manager, "cannot be reached by the manager"));
     }
@@ -171,7 +202,8 @@ fn endpoint_denial(
     let endpoints = input.view.network.endpoints.known()?;
     let client = InnerSide::anywhere_in(subnet)?;
     needed.services.keys().find_map(|service| {
-        let endpoint = interface_of(endpoints, &subnet.vpc, service)?;
+        let endpoint =
+            interface_of(endpoints, &subnet.vpc, service).filter(|it| it.has_private_dns)?;
         let standing = subnets.iter().filter(|it| endpoint.subnets.contains(&it.id));
         // One address that can be reached is enough: clients try the next.
         let denials: Vec<Option<AclDenial>> = standing

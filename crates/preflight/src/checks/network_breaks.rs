@@ -179,6 +179,13 @@ const BREAKS: &[(&str, &str, Break)] = &[
             fargate_aws::GroupPeer::Group("sg-0c3".to_owned()),
         );
     }),
+    ("ssh-access", "the manager's group lets nothing out", |_, view| {
+        group(&mut view.network, "sg-0b2").egress.clear();
+    }),
+    ("ssh-access", "the manager's group lets out to one zone alone", |_, view| {
+        group(&mut view.network, "sg-0b2").egress =
+            vec![rule(TrafficProtocol::Tcp, PortRange::one(22), cidr("10.0.1.0/24"))];
+    }),
     ("ssh-exposure", "everybody may connect", |_, view| {
         task_group(&mut view.network).ingress[0].peers.push(cidr("0.0.0.0/0"));
     }),
@@ -190,6 +197,15 @@ const BREAKS: &[(&str, &str, Break)] = &[
             TrafficProtocol::All,
             PortRange::ALL,
             cidr("0.0.0.0/0"),
+        ));
+    }),
+    ("ssh-exposure", "a range of ports is open to a prefix list of everybody", |_, view| {
+        let everybody = vec!["0.0.0.0/1".parse().unwrap(), "128.0.0.0/1".parse().unwrap()];
+        view.network.prefix_lists.insert("pl-0c3".to_owned(), AwsReading::Known(everybody));
+        task_group(&mut view.network).ingress.push(rule(
+            TrafficProtocol::Tcp,
+            PortRange { first: 20, last: 30 },
+            fargate_aws::GroupPeer::PrefixList("pl-0c3".to_owned()),
         ));
     }),
     ("efs-access", "the mount target lets nobody in", |_, view| {
@@ -249,10 +265,36 @@ const ENDPOINT_BREAKS: &[(&str, &str, Break)] = &[
         task_group(&mut view.network).egress[0].ports = PortRange::one(2049);
         task_group(&mut view.network).egress[0].protocol = TrafficProtocol::Tcp;
     }),
+    ("group-egress", "nothing goes out to S3, where the layers of images are", |_, view| {
+        task_group(&mut view.network).egress = out_to_endpoints();
+    }),
+    ("network-acls", "no answers of S3 come in", |_, view| {
+        let inside = fargate_aws::AclEntry {
+            cidr: "10.0.0.0/16".parse().unwrap(),
+            ..entry(100, false, true, PortRange::ALL)
+        };
+        own_acl(&mut view.network, vec![entry(100, true, true, PortRange::ALL), inside]);
+    }),
+    ("vpc-dns", "no host names, so that endpoints have no private names", |needs, view| {
+        needs.profiles[0].storage.clear();
+        known(&mut dns(view).attributes).has_hostnames = false;
+    }),
     ("way-out", "the image is not in ECR", |needs, _| {
         needs.profiles[0].image = Some("registry.example/ci:1".to_owned());
     }),
+    ("way-out", "the image is in ECR of another Region", |needs, _| {
+        needs.profiles[0].image = Some(ECR_IMAGE.replace("eu-west-1", "eu-central-1"));
+    }),
 ];
+
+/// The rules of a tight group: to endpoints and mount targets, and nowhere else.
+fn out_to_endpoints() -> Vec<GroupRule> {
+    let to = |port, group: &str| {
+        let group = fargate_aws::GroupPeer::Group(group.to_owned());
+        rule(TrafficProtocol::Tcp, PortRange::one(port), group)
+    };
+    vec![to(443, "sg-0d4"), to(2049, "sg-0c3")]
+}
 
 fn dns(view: &mut AccountView) -> &mut VpcView {
     view.network.dns.get_mut("vpc-1").unwrap()
@@ -509,6 +551,128 @@ fn rules_that_are_too_open_are_a_warning() {
     let (needs, mut view) = (needs("registry.example/ci:1"), with_nat_gateways());
     group(&mut view.network, "sg-0c3").ingress[0].peers = vec![cidr("0.0.0.0/0")];
     assert_eq!(ids(&lines(&needs, &view), CheckOutcome::Warn), BTreeSet::from(["open-rules"]));
+}
+
+#[test]
+fn a_tight_group_may_name_s3_by_its_list_or_by_its_addresses() {
+    let list = fargate_aws::GroupPeer::PrefixList("pl-0a1".to_owned());
+    for (to_s3, outcome) in [
+        (list, CheckOutcome::Pass),
+        (cidr("52.218.0.0/17"), CheckOutcome::Pass),
+        (cidr("52.218.0.0/18"), CheckOutcome::Fail),
+    ] {
+        let (needs, mut view) = (needs(ECR_IMAGE), with_endpoints());
+        let egress = &mut task_group(&mut view.network).egress;
+        *egress = out_to_endpoints();
+        egress.push(rule(TrafficProtocol::Tcp, PortRange::one(443), to_s3.clone()));
+        let found = lines(&needs, &view);
+        assert!(ids(&found, outcome).contains("group-egress"), "{to_s3:?}:\n{}", text(&found));
+    }
+}
+
+#[test]
+fn whether_a_tight_group_and_a_tight_acl_let_out_to_s3_is_unknown_without_its_addresses() {
+    let (needs, mut view) = (needs(ECR_IMAGE), with_endpoints());
+    view.network.prefix_lists.clear();
+    let denied: AwsReading<Vec<ipnet::IpNet>> = denied("ec2:GetManagedPrefixListEntries");
+    view.network.prefix_lists.insert("pl-0a1".to_owned(), denied);
+    let open = lines(&needs, &view);
+    assert!(ids(&open, CheckOutcome::Unknown).is_empty(), "{}", text(&open));
+    task_group(&mut view.network).egress = out_to_endpoints();
+    let inside = fargate_aws::AclEntry {
+        cidr: "10.0.0.0/16".parse().unwrap(),
+        ..entry(100, false, true, PortRange::ALL)
+    };
+    own_acl(&mut view.network, vec![entry(100, true, true, PortRange::ALL), inside]);
+    let tight = lines(&needs, &view);
+    let unknown = BTreeSet::from(["group-egress", "network-acls"]);
+    assert_eq!(ids(&tight, CheckOutcome::Unknown), unknown, "{}", text(&tight));
+    assert!(ids(&tight, CheckOutcome::Fail).is_empty(), "{}", text(&tight));
+}
+
+#[test]
+fn the_group_of_the_manager_may_name_tasks_by_their_group_or_by_their_addresses() {
+    let list = fargate_aws::GroupPeer::PrefixList("pl-0c3".to_owned());
+    for (to_tasks, outcome) in [
+        (fargate_aws::GroupPeer::Group("sg-0a1".to_owned()), CheckOutcome::Pass),
+        (cidr("10.0.0.0/22"), CheckOutcome::Pass),
+        (cidr("10.0.101.0/24"), CheckOutcome::Fail),
+        (list, CheckOutcome::Unknown),
+    ] {
+        let (needs, mut view) = (needs("registry.example/ci:1"), with_nat_gateways());
+        group(&mut view.network, "sg-0b2").egress =
+            vec![rule(TrafficProtocol::Tcp, PortRange::one(22), to_tasks.clone())];
+        let found = lines(&needs, &view);
+        assert!(ids(&found, outcome).contains("ssh-access"), "{to_tasks:?}:\n{}", text(&found));
+    }
+}
+
+#[test]
+fn what_the_group_of_the_manager_lets_out_is_unknown_as_long_as_nobody_says_the_group() {
+    let (mut needs, mut view) = (needs("registry.example/ci:1"), with_nat_gateways());
+    needs.manager.address = Some("10.0.50.7".parse().unwrap());
+    task_group(&mut view.network).ingress[0].peers = vec![cidr("10.0.50.7/32")];
+    let found = lines(&needs, &view);
+    let unknown = BTreeSet::from(["ssh-access"]);
+    assert_eq!(ids(&found, CheckOutcome::Unknown), unknown, "{}", text(&found));
+    assert!(text(&found).contains("--manager-group"), "{}", text(&found));
+    needs.manager.groups = vec!["sg-0b2".to_owned()];
+    let found = lines(&needs, &view);
+    assert!(ids(&found, CheckOutcome::Unknown).is_empty(), "{}", text(&found));
+    needs.manager.groups = vec!["sg-0f6".to_owned()];
+    let found = lines(&needs, &view);
+    assert_eq!(ids(&found, CheckOutcome::Unknown), unknown, "{}", text(&found));
+}
+
+/// Who else may connect beside the manager, and whether it is a warning: where the manager is known by this host,
+/// and where nobody knows it.
+const SSH_SOURCES: &[(&str, bool, bool)] = &[
+    ("10.0.50.7/32", false, false),
+    ("10.0.50.0/24", false, false),
+    ("10.0.0.0/16", false, false),
+    ("10.0.0.0/15", true, false),
+    ("10.0.0.0/8", true, false),
+    ("10.0.51.0/24", true, false),
+    ("192.168.0.0/16", true, false),
+    ("140.82.112.0/20", true, true),
+    ("140.82.112.7/32", true, false),
+    ("64.0.0.0/8", true, true),
+    ("2600:1f18::/33", true, true),
+    ("fd00::/8", false, false),
+];
+
+#[test]
+fn a_rule_for_ssh_that_lets_in_more_than_the_manager_is_a_warning_with_what_to_allow_instead() {
+    for (source, is_told_here, is_told_outside) in SSH_SOURCES {
+        let (needs, mut view) = (needs("registry.example/ci:1"), with_nat_gateways());
+        task_group(&mut view.network).ingress[0].peers.push(cidr(source));
+        let found = lines(&needs, &view);
+        let is_told = ids(&found, CheckOutcome::Warn).contains("open-rules");
+        assert_eq!(is_told, *is_told_here, "{source}:\n{}", text(&found));
+        let said = format!(
+            "Warn open-rules: sg-0a1 lets {source} in on port 22, which is more than the manager\n    \
+             let in the manager's group sg-0b2 instead, then remove this rule\n    \
+             aws ec2 revoke-security-group-ingress --group-id sg-0a1"
+        );
+        assert_eq!(text(&found).contains(&said), *is_told_here, "{source}:\n{}", text(&found));
+        assert!(ids(&found, CheckOutcome::Fail).is_empty(), "{source}:\n{}", text(&found));
+        known(&mut view.network.manager).interfaces.clear();
+        let found = lines(&needs, &view);
+        let is_told = ids(&found, CheckOutcome::Warn).contains("open-rules");
+        assert_eq!(is_told, *is_told_outside, "outside, {source}:\n{}", text(&found));
+    }
+}
+
+#[test]
+fn a_rule_for_ssh_from_another_group_is_a_warning_if_the_group_of_the_manager_is_known() {
+    let other = || fargate_aws::GroupPeer::Group("sg-0c3".to_owned());
+    let (needs, mut view) = (needs("registry.example/ci:1"), with_nat_gateways());
+    task_group(&mut view.network).ingress[0].peers.push(other());
+    let found = lines(&needs, &view);
+    assert!(text(&found).contains("sg-0a1 lets sg-0c3 in on port 22"), "{}", text(&found));
+    known(&mut view.network.manager).interfaces.clear();
+    let found = lines(&needs, &view);
+    assert!(ids(&found, CheckOutcome::Warn).is_empty(), "{}", text(&found));
 }
 
 #[test]

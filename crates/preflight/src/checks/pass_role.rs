@@ -1,11 +1,17 @@
-//! Whether the manager may pass exactly the roles of its tasks.
+//! Whether the manager may pass exactly the roles of its tasks, and to tasks alone.
+//!
+//! Whether it may pass those is a question to IAM. Whether it may pass others is read in its policies; where they are
+//! not known, one role that no account has is asked for.
+
+use std::collections::BTreeSet;
 
 use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
-use crate::checks::by_profile::{by_profile, usable};
+use crate::checks::by_profile::{by_profile, has_failed_definition, usable};
 use crate::checks::manager_rights::PASS;
+use crate::checks::passed_roles::judge_statements;
 use crate::checks::right_words::{RightSort, sorted};
-use crate::needed_rights::{NeededRight, TASKS_SERVICE};
+use crate::needed_rights::{AccountPlace, NeededRight, TASKS_SERVICE};
 use crate::views::{RightAnswer, RightState};
 
 /// Judges it.
@@ -25,9 +31,12 @@ pub(crate) fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
     let answers: Vec<&RightAnswer> =
         access.rights.iter().filter(|answer| answer.right.action == PASS).collect();
     let mut findings = of_needed(&answers);
-    if !answers.is_empty() || access.passes_other_roles.known() == Some(&RightState::Allowed) {
+    let written = of_statements(input, &answers);
+    let may_pass_others = access.passes_other_roles.known() == Some(&RightState::Allowed);
+    if written.is_empty() && (!answers.is_empty() || may_pass_others) {
         findings.extend(of_others(input, &answers));
     }
+    findings.extend(written);
     if findings.is_empty() {
         findings.push(CheckFinding::pass(match shown(&answers).as_str() {
             "" => "tasks have no role to pass".to_owned(),
@@ -56,6 +65,35 @@ fn of_needed(answers: &[&RightAnswer]) -> Vec<CheckFinding> {
             .command(pass_statement(&denied)),
     );
     findings
+}
+
+/// What the policies of the manager allow beyond the roles of tasks, as far as they are known.
+fn of_statements(input: CheckInput<'_>, answers: &[&RightAnswer]) -> Vec<CheckFinding> {
+    let access = &input.view.access;
+    let policies = access.manager.as_ref().and_then(|role| role.policies.known());
+    let (Some(policies), Some(identity)) = (policies, access.identity.known()) else {
+        return Vec::new();
+    };
+    // Which roles are needed is only known with every definition.
+    if has_failed_definition(input) {
+        return Vec::new();
+    }
+    let place = AccountPlace::new(&access.region, identity);
+    // A run may check one profile, and the manager runs the jobs of all.
+    let configured = input.needs.configured_roles.iter().map(|role| place.role_arn(role));
+    let needed = answers.iter().map(|answer| answer.right.resource.clone());
+    let needed: BTreeSet<String> = needed.chain(configured).collect();
+    let findings = match judge_statements(policies, &needed) {
+        Ok(findings) => findings,
+        Err(unknown) => return vec![unknown],
+    };
+    let rights: Vec<&NeededRight> = answers.iter().map(|answer| &answer.right).collect();
+    let fix = "allow iam:PassRole on exactly the roles of tasks, and to tasks alone; a role of a task definition                that this run did not look at may stay";
+    let with_fix = |finding: CheckFinding| match rights.is_empty() {
+        true => finding.fix(fix),
+        false => finding.fix(fix).command(pass_statement(&rights)),
+    };
+    findings.into_iter().map(with_fix).collect()
 }
 
 fn of_others(input: CheckInput<'_>, answers: &[&RightAnswer]) -> Option<CheckFinding> {

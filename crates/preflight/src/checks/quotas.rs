@@ -5,6 +5,7 @@ use fargate_config::{JobProfile, LaunchMode};
 use crate::check_catalogue::CheckInput;
 use crate::check_finding::CheckFinding;
 use crate::checks::capacity_providers::named_providers;
+use crate::checks::cluster::usable_cluster;
 use crate::checks::task_definition::size_of;
 use crate::reading::AwsReading;
 use crate::views::DefinitionReading;
@@ -25,15 +26,38 @@ pub(crate) fn judge_spot(input: CheckInput<'_>) -> Vec<CheckFinding> {
     judge_vcpu(input, ServiceQuota::FargateSpotVcpu, reading, "on Spot", runs_on_spot)
 }
 
-fn runs_on_demand(profile: &JobProfile) -> bool {
+fn runs_on_demand(input: CheckInput<'_>, profile: &JobProfile) -> bool {
     match profile.launch() {
         LaunchMode::Strategy(_) => named_providers(profile).contains("FARGATE"),
-        LaunchMode::Type(_) | LaunchMode::ClusterDefault => true,
+        LaunchMode::Type(_) => true,
+        LaunchMode::ClusterDefault => {
+            named_providers(profile).contains("FARGATE") || is_default(input, profile, "FARGATE")
+        }
     }
 }
 
-fn runs_on_spot(profile: &JobProfile) -> bool {
-    named_providers(profile).contains("FARGATE_SPOT") || profile.job_spot
+fn runs_on_spot(input: CheckInput<'_>, profile: &JobProfile) -> bool {
+    let by_cluster = profile.launch() == LaunchMode::ClusterDefault
+        && is_default(input, profile, "FARGATE_SPOT");
+    by_cluster || named_providers(profile).contains("FARGATE_SPOT") || profile.job_spot
+}
+
+/// Whether the default strategy of the profile's cluster has this provider. A cluster that cannot be used, or whose
+/// strategy is empty, fails in its own check.
+fn is_default(input: CheckInput<'_>, profile: &JobProfile, provider: &str) -> bool {
+    let cluster = usable_cluster(input, &profile.cluster);
+    cluster.is_some_and(|found| found.default_strategy.iter().any(|it| it == provider))
+}
+
+/// What is said if the strategy of a cluster decides and is not known.
+fn unknown_strategy(input: CheckInput<'_>, place: &str) -> Option<CheckFinding> {
+    let unread = AwsReading::default();
+    let by_cluster = |profile: &&JobProfile| profile.launch() == LaunchMode::ClusterDefault;
+    input.needs.profiles.iter().filter(by_cluster).find_map(|profile| {
+        let reading = input.view.cluster.clusters.get(&profile.cluster).unwrap_or(&unread);
+        let subject = format!("whether {} starts tasks {place}", profile.cluster);
+        reading.or_unknown(&subject).err()
+    })
 }
 
 fn judge_vcpu(
@@ -41,9 +65,12 @@ fn judge_vcpu(
     quota: ServiceQuota,
     reading: &AwsReading<f64>,
     place: &str,
-    runs: fn(&JobProfile) -> bool,
+    runs: fn(CheckInput<'_>, &JobProfile) -> bool,
 ) -> Vec<CheckFinding> {
-    if !input.needs.profiles.iter().any(runs) {
+    if let Some(unknown) = unknown_strategy(input, place) {
+        return vec![unknown];
+    }
+    if !input.needs.profiles.iter().any(|profile| runs(input, profile)) {
         return Vec::new();
     }
     let value = match reading.or_unknown(&format!("the quota of vCPU {place}")) {
@@ -91,10 +118,16 @@ fn judge_vcpu(
 }
 
 /// The largest task of these profiles, in vCPU. A job may choose a larger one where its profile says so.
-fn largest_vcpu(input: CheckInput<'_>, runs: fn(&JobProfile) -> bool) -> Option<f64> {
+fn largest_vcpu(
+    input: CheckInput<'_>,
+    runs: fn(CheckInput<'_>, &JobProfile) -> bool,
+) -> Option<f64> {
     let unread = DefinitionReading::default();
     let mut largest: Option<u32> = None;
-    for (at, profile) in input.needs.profiles.iter().enumerate().filter(|(_, one)| runs(one)) {
+    for (at, profile) in input.needs.profiles.iter().enumerate() {
+        if !runs(input, profile) {
+            continue;
+        }
         let definition = input.view.cluster.definitions.get(at).unwrap_or(&unread);
         let facts = definition.known().and_then(|found| found.as_ref().ok());
         let of_definition = facts.and_then(|facts| size_of(profile, facts).ok());
@@ -138,4 +171,38 @@ fn raise(quota: ServiceQuota, wanted: f64) -> String {
         quota.code(),
         wanted.ceil()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::account_fixture::AccountFixture;
+    use fargate_status_answers::CheckOutcome;
+
+    fn outcomes(
+        fixture: &AccountFixture,
+        judge: fn(CheckInput<'_>) -> Vec<CheckFinding>,
+    ) -> Vec<CheckOutcome> {
+        let input = CheckInput { needs: &fixture.needs, view: &fixture.view };
+        judge(input).into_iter().map(|finding| finding.outcome).collect()
+    }
+
+    #[test]
+    fn where_the_cluster_decides_its_default_strategy_tells_which_quota_counts() {
+        let mut fixture = AccountFixture::with("launch_type = \"CLUSTER\"\n");
+        fixture.view.quotas.spot_vcpu = AwsReading::Known(0.0);
+        assert_eq!(outcomes(&fixture, judge_on_demand), [CheckOutcome::Pass]);
+        assert!(outcomes(&fixture, judge_spot).is_empty(), "the cluster has no Spot by itself");
+        match fixture.view.cluster.clusters.get_mut("ci") {
+            Some(AwsReading::Known(Some(found))) => {
+                found.default_strategy = vec!["FARGATE_SPOT".to_owned()];
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(outcomes(&fixture, judge_on_demand).is_empty(), "no task runs on demand");
+        assert_eq!(outcomes(&fixture, judge_spot), [CheckOutcome::Fail]);
+        fixture.view.cluster.clusters.insert("ci".to_owned(), AwsReading::default());
+        assert_eq!(outcomes(&fixture, judge_on_demand), [CheckOutcome::Unknown]);
+        assert_eq!(outcomes(&fixture, judge_spot), [CheckOutcome::Unknown]);
+    }
 }

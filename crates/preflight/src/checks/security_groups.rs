@@ -6,7 +6,7 @@ use crate::network::task_place::{PlacedTasks, placed_tasks};
 
 /// Judges the groups of each profile.
 pub fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
-    match placed_tasks(input.needs, &input.view.network) {
+    match placed_tasks(input.needs, input.view) {
         Ok(placed) => placed.iter().map(judge_groups).collect(),
         Err(unknown) => vec![unknown],
     }

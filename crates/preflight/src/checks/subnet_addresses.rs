@@ -11,7 +11,7 @@ const KEPT_BY_AWS: u64 = 5;
 
 /// Judges the addresses of each profile.
 pub fn judge(input: CheckInput<'_>) -> Vec<CheckFinding> {
-    match placed_tasks(input.needs, &input.view.network) {
+    match placed_tasks(input.needs, input.view) {
         Ok(placed) => {
             let judged = |tasks: &PlacedTasks<'_>| judge_addresses(tasks, input.needs.concurrency);
             placed.iter().filter(|tasks| !tasks.subnets.is_empty()).map(judged).collect()

@@ -51,7 +51,7 @@ pub enum SubnetExit<'a> {
 /// What a check says if subnets, groups or route tables were not read.
 pub fn exits<'a>(input: CheckInput<'a>) -> Result<Vec<TaskExits<'a>>, CheckFinding> {
     let view = &input.view.network;
-    let placed = placed_tasks(input.needs, view)?;
+    let placed = placed_tasks(input.needs, input.view)?;
     let tables = view.route_tables.or_unknown("the route tables")?;
     let routes = RouteMap::of(view, tables);
     let of_tasks = |tasks: PlacedTasks<'a>| {
@@ -237,7 +237,7 @@ fn attached_gateway<'a>(input: CheckInput<'a>, subnets: &[&VpcSubnet]) -> Option
     attached.map(|gateway| gateway.id.as_str())
 }
 
-/// Without a way out, only ECR is reached.
+/// Without a way out, only ECR of the Regions of endpoints is reached.
 fn endpoints_finding(
     needed: &NeededServices,
     subnets: &[&VpcSubnet],
@@ -250,6 +250,16 @@ fn endpoints_finding(
             format!("tasks in {} cannot pull their image", zone_names(subnets)),
         )
         .fix("give the subnets a route to a NAT gateway, or copy the image to ECR");
+    }
+    if let Some((image, region)) = needed.foreign_images.first() {
+        return CheckFinding::fail(
+            format!(
+                "{places}: no route out, and the image {image} is in ECR of {region}, to which no endpoint of \
+                 ecr.dkr leads{suffix}"
+            ),
+            format!("tasks in {} cannot pull their image", zone_names(subnets)),
+        )
+        .fix("copy the image to ECR of the Region of the tasks, or give the subnets a route to a NAT gateway");
     }
     if let Some(unknown) = needed.unknown.first() {
         return unknown.clone();

@@ -6,12 +6,14 @@ use fargate_status_answers::EgressAddress;
 use super::route_map::RouteMap;
 use super::task_place::placed_tasks;
 use super::way_out::subnet_way;
+use crate::account_view::AccountView;
 use crate::job_needs::JobNeeds;
-use crate::views::NetworkView;
 
 /// The addresses, by zone. Empty if the network has none or was not read.
-pub fn egress_addresses(needs: &JobNeeds, view: &NetworkView) -> Vec<EgressAddress> {
-    let (Some(tables), Ok(placed)) = (view.route_tables.known(), placed_tasks(needs, view)) else {
+pub fn egress_addresses(needs: &JobNeeds, view: &AccountView) -> Vec<EgressAddress> {
+    let placed = placed_tasks(needs, view);
+    let view = &view.network;
+    let (Some(tables), Ok(placed)) = (view.route_tables.known(), placed) else {
         return Vec::new();
     };
     let routes = RouteMap::of(view, tables);

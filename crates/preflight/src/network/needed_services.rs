@@ -12,7 +12,7 @@ use fargate_registry::ImageReference;
 use crate::account_view::AccountView;
 use crate::check_finding::CheckFinding;
 use crate::job_needs::JobNeeds;
-use crate::views::DefinitionUse;
+use crate::views::{DefinitionUse, NetworkView};
 
 /// The layers of images of ECR are in S3, which has an endpoint of its own kind.
 pub const S3_SERVICE: &str = "s3";
@@ -24,6 +24,8 @@ pub struct NeededServices {
     pub services: BTreeMap<&'static str, &'static str>,
     /// Images that are not in ECR: no endpoint leads to their registries.
     pub outside_images: Vec<String>,
+    /// Images in ECR of another Region to which no endpoint leads, each with its Region.
+    pub foreign_images: Vec<(String, String)>,
     /// What is not known of task definitions.
     pub unknown: Vec<CheckFinding>,
 }
@@ -48,13 +50,13 @@ impl NeededServices {
         }
         match profile.definition() {
             DefinitionSource::Derived(image) => {
-                self.add_use(&derived_use(needs, profile, image));
+                self.add_use(&view.network, &derived_use(needs, profile, image));
             }
             DefinitionSource::Fixed(name) => {
                 let subject = format!("what the task definition {name} uses");
                 let reading = view.cluster.definition_uses.get(name);
                 match reading.map(|reading| reading.or_unknown(&subject)) {
-                    Some(Ok(known)) => self.add_use(known),
+                    Some(Ok(known)) => self.add_use(&view.network, known),
                     Some(Err(unknown)) => self.unknown.push(unknown),
                     None => self
                         .unknown
@@ -64,7 +66,7 @@ impl NeededServices {
         }
     }
 
-    fn add_use(&mut self, definition: &DefinitionUse) {
+    fn add_use(&mut self, network: &NetworkView, definition: &DefinitionUse) {
         if definition.writes_logs {
             self.services.insert("logs", "the log of containers");
         }
@@ -75,7 +77,12 @@ impl NeededServices {
             self.services.insert("ssm", "parameters");
         }
         for image in &definition.images {
-            if image.parse::<ImageReference>().is_ok_and(|image| image.is_of_ecr()) {
+            let parsed = image.parse::<ImageReference>().ok();
+            if let Some(host) = parsed.as_ref().and_then(ImageReference::ecr_host) {
+                let found = (image.clone(), host.region.to_owned());
+                if is_foreign(network, host.region) && !self.foreign_images.contains(&found) {
+                    self.foreign_images.push(found);
+                }
                 self.services.insert("ecr.api", "the login of ECR");
                 self.services.insert("ecr.dkr", "the image");
                 self.services.insert(S3_SERVICE, "the layers of the image");
@@ -84,6 +91,18 @@ impl NeededServices {
             }
         }
     }
+}
+
+/// Whether a Region of ECR is not that of the tasks, and no endpoint leads to it. The private name of an endpoint
+/// holds for one Region: `*.dkr.ecr.REGION.amazonaws.com`.
+fn is_foreign(network: &NetworkView, region: &str) -> bool {
+    // A zone is named after its Region: `eu-west-1a`. Without a subnet another check fails.
+    let mut subnets = network.task_subnets.known().into_iter().flatten().peekable();
+    let is_elsewhere =
+        subnets.peek().is_some() && subnets.all(|subnet| !subnet.zone.starts_with(region));
+    let service = format!(".{region}.ecr.dkr");
+    let mut endpoints = network.endpoints.known().into_iter().flatten();
+    is_elsewhere && !endpoints.any(|endpoint| endpoint.service.ends_with(&service))
 }
 
 /// What the task definition that this program makes for a profile uses.

@@ -129,7 +129,8 @@ pub fn with_endpoints() -> AccountView {
     network.nat_gateways = AwsReading::Known(Vec::new());
     let mut s3 = endpoint("vpce-0a1", "s3");
     s3.kind = EndpointKind::Gateway;
-    s3.route_tables = vec!["rtb-0a1".to_owned(), "rtb-0b2".to_owned()];
+    let s3_tables = vec!["rtb-0a1".to_owned(), "rtb-0b2".to_owned()];
+    s3.route_tables = s3_tables.clone();
     let services = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"];
     let mut endpoints: Vec<VpcEndpoint> =
         services.iter().map(|service| endpoint(&format!("vpce-{service}"), service)).collect();
@@ -138,9 +139,19 @@ pub fn with_endpoints() -> AccountView {
     let tables = network.route_tables.known().unwrap().clone();
     let without_nat = |mut table: VpcRouteTable| {
         table.routes.retain(|route| !matches!(route.target, RouteTarget::Nat(_)));
+        if s3_tables.contains(&table.id) {
+            table.routes.push(VpcRoute {
+                destination: RouteDestination::PrefixList("pl-0a1".to_owned()),
+                target: RouteTarget::Endpoint("vpce-0a1".to_owned()),
+                is_active: true,
+            });
+        }
         table
     };
     network.route_tables = AwsReading::Known(tables.into_iter().map(without_nat).collect());
+    let addresses_of_s3 = vec!["52.218.0.0/17".parse().unwrap()];
+    network.prefix_lists =
+        BTreeMap::from([("pl-0a1".to_owned(), AwsReading::Known(addresses_of_s3))]);
     view
 }
 
@@ -149,6 +160,7 @@ fn mount_targets() -> Vec<MountTargetPlace> {
         file_system: "fs-0a1b2c3d".to_owned(),
         subnet: subnet.to_owned(),
         zone: format!("eu-west-1{zone}"),
+        vpc: Some(VPC.to_owned()),
         address: Some(Ipv4Addr::new(10, 0, last, 9)),
         groups: vec!["sg-0c3".to_owned()],
     };

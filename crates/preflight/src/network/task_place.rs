@@ -3,11 +3,12 @@
 use fargate_aws::{SecurityGroup, VpcSubnet};
 use fargate_config::{JobProfile, PublicIp};
 
+use crate::account_view::AccountView;
 use crate::check_finding::CheckFinding;
 use crate::job_needs::{JobNeeds, ProfileGroup};
-use crate::views::NetworkView;
+use crate::views::DefinitionFacts;
 
-/// What a profile says about the network.
+/// What a profile and its task definition say about the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkPlace {
     /// The subnets.
@@ -38,11 +39,15 @@ pub struct PlacedTasks<'a> {
 }
 
 impl NetworkPlace {
-    fn of(profile: &JobProfile) -> Self {
+    /// `definition` is the task definition of the profile, as far as it is known: one that somebody else made
+    /// may mount file systems that no volume of the profile names.
+    fn of(profile: &JobProfile, definition: Option<&DefinitionFacts>) -> Self {
+        let of_volumes = profile.storage.iter().map(|volume| &volume.file_system);
+        let of_definition = definition.into_iter().flat_map(|facts| &facts.file_systems);
         let mut file_systems: Vec<String> = Vec::new();
-        for volume in &profile.storage {
-            if !file_systems.contains(&volume.file_system) {
-                file_systems.push(volume.file_system.clone());
+        for file_system in of_volumes.chain(of_definition) {
+            if !file_systems.contains(file_system) {
+                file_systems.push(file_system.clone());
             }
         }
         Self {
@@ -88,10 +93,14 @@ impl PlacedTasks<'_> {
 /// What a check says if subnets or groups were not read.
 pub fn placed_tasks<'a>(
     needs: &JobNeeds,
-    view: &'a NetworkView,
+    view: &'a AccountView,
 ) -> Result<Vec<PlacedTasks<'a>>, CheckFinding> {
-    let subnets = view.task_subnets.or_unknown("the subnets of tasks")?;
-    let groups = view.task_groups.or_unknown("the security groups of tasks")?;
+    let subnets = view.network.task_subnets.or_unknown("the subnets of tasks")?;
+    let groups = view.network.task_groups.or_unknown("the security groups of tasks")?;
+    let need = |profile: &JobProfile| {
+        let at = needs.profiles.iter().position(|it| it.name == profile.name);
+        NetworkPlace::of(profile, at.and_then(|at| view.cluster.usable_definition(at)))
+    };
     let place = |found: ProfileGroup<NetworkPlace>| PlacedTasks {
         suffix: found.suffix(),
         names: found.names,
@@ -99,13 +108,18 @@ pub fn placed_tasks<'a>(
         groups: groups.iter().filter(|it| found.need.groups.contains(&it.id)).collect(),
         place: found.need,
     };
-    Ok(needs.merged_by(NetworkPlace::of).into_iter().map(place).collect())
+    Ok(needs.merged_by(need).into_iter().map(place).collect())
 }
 
 /// What a check that follows IPv4 alone says of subnets without such addresses; `None` if there are none.
 /// `question` is what it judges: "whether ...".
 pub fn not_over_ipv6(subnets: &[&VpcSubnet], question: &str) -> Option<CheckFinding> {
-    let found = || format!("{}: no addresses of IPv4, and {question} is judged over IPv4 alone", subnet_names(subnets));
+    let found = || {
+        format!(
+            "{}: no addresses of IPv4, and {question} is judged over IPv4 alone",
+            subnet_names(subnets)
+        )
+    };
     let fix = "run `fargate-runner check --probe`: a small task tries it";
     (!subnets.is_empty()).then(|| CheckFinding::unknown(found()).fix(fix))
 }

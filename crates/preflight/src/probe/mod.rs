@@ -10,4 +10,4 @@ mod script;
 
 pub use plan::{ADDRESS_URL, ProbePlan, ProbeStep};
 pub use probe_answer::{ProbeAnswer, probe_answers};
-pub use probe_line::{ProbeFailure, ProbeRun, probe_lines};
+pub use probe_line::{ProbeFailure, ProbeRun, probe_lines, probe_not_begun};

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn lines_of_an_image_s_own_are_no_answers() {
         let step = || ProbeStep::Resolve { host: "a".to_owned() };
-        let plan = ProbePlan { steps: vec![step(), step(), step()] };
+        let plan = ProbePlan { steps: vec![step(), step(), step()], ..ProbePlan::default() };
         let output = b"motd\nprobe\t1\tfailed\tcurl 28\nprobe\t9\tok\tx\nprobe\t2\twell\tx\nprobe\tx\n\xff\t";
         let answers = probe_answers(&plan, output);
         let failed = ProbeAnswer::Failed("no answer in 10 s".to_owned());

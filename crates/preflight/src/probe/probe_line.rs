@@ -50,9 +50,27 @@ pub fn probe_lines(plan: &ProbePlan, run: &ProbeRun, egress: &[EgressAddress]) -
     }
     // A task that never ran the script said nothing, and its start has failed already.
     if run.started_in.is_some() {
+        if let Some(why) = &plan.no_registry {
+            let words = format!("the registry was not tried: {}", escape_within(why, LONGEST));
+            let fix =
+                "see what the check of the task definition says; without `--profile`, name one";
+            findings.push((&REGISTRY, CheckFinding::unknown(words).fix(fix)));
+        }
         let answers = plan.steps.iter().zip(probe_answers(plan, &run.output));
         findings.extend(answers.map(|(step, answer)| judged(step, answer, egress)));
     }
+    checked(findings)
+}
+
+/// The line of a probe for which no task was started, because of something on this host.
+#[must_use]
+pub fn probe_not_begun(why: &str, fix: Option<&str>) -> CheckedAccount {
+    let words = format!("no task was started to look around: {}", escape_within(why, LONGEST));
+    let finding = CheckFinding { fix: fix.map(str::to_owned), ..CheckFinding::unknown(words) };
+    checked(vec![(&START, finding)])
+}
+
+fn checked(findings: Vec<(&ProbeCheck, CheckFinding)>) -> CheckedAccount {
     let mut checked = CheckedAccount::default();
     for (check, finding) in findings {
         checked.lines.push(check.line(&finding));
@@ -163,4 +181,131 @@ fn leaves_from(words: &str, egress: &[EgressAddress]) -> CheckFinding {
         known.join(", ")
     ))
     .fix(format!("allow-list {address} as well, or find out what forwards the task's packets"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> ProbePlan {
+        let registry = || "https://registry.example.com/v2/".to_owned();
+        ProbePlan {
+            steps: vec![
+                ProbeStep::Resolve { host: "registry.example.com".to_owned() },
+                ProbeStep::Address { url: "https://checkip.amazonaws.com".to_owned() },
+                ProbeStep::Registry { url: registry() },
+                ProbeStep::GitLab { url: "https://gitlab.example.com".to_owned() },
+                ProbeStep::Volume { path: "/cache".to_owned() },
+                ProbeStep::ReadOnlyVolume { path: "/data".to_owned() },
+            ],
+            no_registry: None,
+        }
+    }
+
+    /// The lines about steps, each as its outcome, its id and its text.
+    fn told(plan: &ProbePlan, results: &[(&str, &str)]) -> Vec<String> {
+        let output: String = results
+            .iter()
+            .enumerate()
+            .map(|(number, (result, words))| format!("probe\t{number}\t{result}\t{words}\n"))
+            .collect();
+        let run = ProbeRun {
+            started_in: Some(Duration::from_secs(40)),
+            output: output.into_bytes(),
+            ..ProbeRun::default()
+        };
+        let checked = probe_lines(plan, &run, &[]);
+        let lines = checked.lines.iter().skip(1);
+        lines.map(|line| format!("{:?} {}: {}", line.outcome, line.id, line.found)).collect()
+    }
+
+    #[test]
+    fn each_step_that_worked_passes_in_the_check_that_is_for_it() {
+        let results = [
+            ("ok", "10.0.0.1"),
+            ("ok", "203.0.113.9"),
+            ("ok", "HTTP 401"),
+            ("ok", "HTTP 302"),
+            ("ok", ""),
+            ("ok", ""),
+        ];
+        assert_eq!(
+            told(&plan(), &results),
+            [
+                "Pass probe-dns: registry.example.com: 10.0.0.1",
+                "Pass probe-egress: the task leaves from 203.0.113.9",
+                "Pass probe-registry: https://registry.example.com/v2/: HTTP 401",
+                "Pass probe-gitlab: https://gitlab.example.com: HTTP 302",
+                "Pass probe-volume: /cache",
+                "Pass probe-volume: /data",
+            ]
+        );
+    }
+
+    #[test]
+    fn each_step_that_did_not_work_fails_with_what_it_means_for_a_job() {
+        let results = [
+            ("failed", "getent ended with 2"),
+            ("failed", "curl 28"),
+            ("failed", "curl 60"),
+            ("failed", "curl 7"),
+            ("failed", "writing: Permission denied"),
+            ("failed", "ls: Permission denied"),
+        ];
+        assert_eq!(
+            told(&plan(), &results),
+            [
+                "Fail probe-dns: registry.example.com: getent ended with 2: tasks do not find names",
+                "Fail probe-egress: https://checkip.amazonaws.com: no answer in 10 s: tasks do not reach the internet",
+                "Fail probe-registry: https://registry.example.com/v2/: TLS was not agreed on, or its certificate \
+                 is not trusted in this image: jobs do not reach the registry",
+                "Fail probe-gitlab: https://gitlab.example.com: the connection is refused, or there is no route: \
+                 jobs do not reach GitLab",
+                "Fail probe-volume: /cache: writing: Permission denied: jobs cannot write to a volume",
+                "Fail probe-volume: /data: ls: Permission denied: jobs cannot read a volume",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_without_an_answer_or_without_its_tool_is_unknown() {
+        let plan = ProbePlan { steps: plan().steps.drain(..2).collect(), no_registry: None };
+        assert_eq!(
+            told(&plan, &[("missing", "getent or nslookup")]),
+            [
+                "Unknown probe-dns: registry.example.com: the image has no getent or nslookup, so this is not known",
+                "Unknown probe-egress: https://checkip.amazonaws.com: the task said nothing about it",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_registry_that_nobody_knows_is_one_unknown_line() {
+        let why = Some("the image of the container `job` of ci is not known".to_owned());
+        let lines = told(&ProbePlan { steps: Vec::new(), no_registry: why }, &[]);
+        let expected = "Unknown probe-registry: the registry was not tried: the image of the container `job` of \
+                        ci is not known";
+        assert_eq!(lines, [expected]);
+    }
+
+    #[test]
+    fn a_task_that_never_ran_the_script_has_no_line_about_its_steps() {
+        let failure =
+            ProbeFailure { headline: "no capacity".to_owned(), ..ProbeFailure::default() };
+        let run = ProbeRun { failure: Some(failure), ..ProbeRun::default() };
+        let checked = probe_lines(&plan(), &run, &[]);
+        let [only] = checked.lines.as_slice() else { panic!("{:#?}", checked.lines) };
+        assert_eq!((only.id.as_str(), only.outcome), ("probe-start", CheckOutcome::Fail));
+        assert_eq!(checked.consequences, ["a job does not start"]);
+    }
+
+    #[test]
+    fn a_probe_that_was_not_begun_is_unknown_and_fails_nothing() {
+        let checked =
+            probe_not_begun("`[defaults]` lacks `image`", Some("choose one: `--profile a`"));
+        let [only] = checked.lines.as_slice() else { panic!("{:#?}", checked.lines) };
+        assert_eq!((only.id.as_str(), only.outcome), ("probe-start", CheckOutcome::Unknown));
+        assert_eq!(only.fix.as_deref(), Some("choose one: `--profile a`"));
+        assert!(checked.consequences.is_empty());
+    }
 }

@@ -56,6 +56,7 @@ mod tests {
                 ProbeStep::ReadOnlyVolume { path },
                 ProbeStep::ReadOnlyVolume { path: missing },
             ],
+            ..ProbePlan::default()
         };
         let answers = ran("sh", &plan);
         let is_ok: Vec<bool> =
@@ -72,6 +73,7 @@ mod tests {
                 ProbeStep::GitLab { url: "http://127.0.0.1:9".to_owned() },
                 ProbeStep::Address { url: "http://127.0.0.1:9".to_owned() },
             ],
+            ..ProbePlan::default()
         };
         let folder = tempfile::tempdir().unwrap();
         for tool in ["tr", "cut"] {

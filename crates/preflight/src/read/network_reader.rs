@@ -134,6 +134,11 @@ impl NetworkReader<'_> {
             self.manager(&view, needs),
         );
         let mut view = NetworkView { prefix_lists, manager, ..view };
+        // Few managers have a rule with a list, so few runs wait for this further wave.
+        let mut further = manager_lists(&view, needs);
+        further.retain(|list| !view.prefix_lists.contains_key(list));
+        let further = self.prefix_lists(further).await;
+        view.prefix_lists.extend(further);
         if let Some(failed) = view.vpcs.failed::<Vec<String>>() {
             view.dns.values_mut().for_each(|dns| dns.servers = failed.clone());
         }
@@ -240,17 +245,28 @@ fn without_vpcs(view: NetworkView, vpcs: &AwsReading<Vec<String>>) -> NetworkVie
     }
 }
 
+/// The prefix lists that a group names.
+fn lists_of(group: &SecurityGroup) -> Vec<String> {
+    let peers = group.ingress.iter().chain(&group.egress).flat_map(|rule| &rule.peers);
+    peers
+        .filter_map(|peer| match peer {
+            GroupPeer::PrefixList(list) => Some(list.clone()),
+            GroupPeer::Cidr(_) | GroupPeer::Group(_) => None,
+        })
+        .collect()
+}
+
+/// The prefix lists that the groups of the manager name.
+fn manager_lists(view: &NetworkView, needs: &JobNeeds) -> BTreeSet<String> {
+    let found = view.manager.known().into_iter().flat_map(|place| &place.interfaces);
+    let own: BTreeSet<&String> =
+        found.flat_map(|interface| &interface.groups).chain(&needs.manager.groups).collect();
+    let groups = view.groups.known().into_iter().flatten();
+    groups.filter(|group| own.contains(&group.id)).flat_map(lists_of).collect()
+}
+
 /// The prefix lists that task groups and routes name.
 fn lists_in(view: &NetworkView) -> BTreeSet<String> {
-    let rules = |group: &SecurityGroup| {
-        let peers = group.ingress.iter().chain(&group.egress).flat_map(|rule| rule.peers.clone());
-        peers
-            .filter_map(|peer| match peer {
-                GroupPeer::PrefixList(list) => Some(list),
-                GroupPeer::Cidr(_) | GroupPeer::Group(_) => None,
-            })
-            .collect::<Vec<_>>()
-    };
     let routes = |table: &VpcRouteTable| {
         let lists = table.routes.iter().filter_map(|route| match &route.destination {
             RouteDestination::PrefixList(list) => Some(list.clone()),
@@ -258,7 +274,7 @@ fn lists_in(view: &NetworkView) -> BTreeSet<String> {
         });
         lists.collect::<Vec<_>>()
     };
-    let of_groups = view.task_groups.known().into_iter().flatten().flat_map(rules);
+    let of_groups = view.task_groups.known().into_iter().flatten().flat_map(lists_of);
     let of_tables = view.route_tables.known().into_iter().flatten().flat_map(routes);
     of_groups.chain(of_tables).collect()
 }

@@ -15,7 +15,7 @@ use crate::needed_rights::{
 };
 use crate::read::asked::asked;
 use crate::read::read_host::IdentityReading;
-use crate::read::read_roles::{read_role, rights_of, simulate};
+use crate::read::read_roles::{read_role, rights_of, role_of_other_account, simulate};
 use crate::reading::AwsReading;
 use crate::views::{
     AccessView, ClusterView, DefinitionFacts, RegistryView, RightAnswer, RightState, RoleView,
@@ -77,7 +77,16 @@ pub(crate) async fn read_access(
         }
     };
     let names: BTreeSet<String> = role_names(basis);
-    let roles = join_all(names.iter().map(|name| read_role(account, name, deadline)));
+    let roles = join_all(names.iter().map(|name| {
+        let is_of_other = place.other_account(name).is_some();
+        async move {
+            match is_of_other {
+                // The role of that name in this account is another one.
+                true => role_of_other_account(name),
+                false => read_role(account, name, deadline).await,
+            }
+        }
+    }));
     let dry =
         join(dry_calls(account, basis.needs, deadline), dry_runs(account, basis, &place, deadline));
     let (manager, roles, (proven, decided)) = join3(manager, roles, dry).await;

@@ -25,6 +25,16 @@ pub(crate) async fn read_role(account: &AwsAccount, named: &str, deadline: Insta
     RoleView { name: named.to_owned(), role, policies, rights: Vec::new() }
 }
 
+/// A role of another account. No task of this account gets it, so nothing is asked of it.
+pub(crate) fn role_of_other_account(named: &str) -> RoleView {
+    RoleView {
+        name: named.to_owned(),
+        role: AwsReading::Known(None),
+        policies: AwsReading::Known(Vec::new()),
+        rights: Vec::new(),
+    }
+}
+
 /// The name in a role's name or ARN, which may have a path.
 fn role_name(named: &str) -> &str {
     match named.starts_with("arn:") {

@@ -110,6 +110,7 @@ fn place(file_system: &str, target: EfsMountTarget, groups: Vec<String>) -> Moun
         file_system: file_system.to_owned(),
         subnet: target.subnet,
         zone: target.zone.unwrap_or_default(),
+        vpc: target.vpc,
         address: target.address.and_then(|address| address.parse().ok()),
         groups,
     }

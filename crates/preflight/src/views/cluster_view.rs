@@ -32,3 +32,11 @@ pub struct ClusterView {
     /// What fixed task definitions use, by the name in the configuration.
     pub definition_uses: BTreeMap<String, AwsReading<DefinitionUse>>,
 }
+
+impl ClusterView {
+    /// The task definition of the profile at this place, if it is known and can be used.
+    #[must_use]
+    pub fn usable_definition(&self, profile: usize) -> Option<&DefinitionFacts> {
+        self.definitions.get(profile)?.known()?.as_ref().ok()
+    }
+}

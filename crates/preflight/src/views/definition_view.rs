@@ -37,8 +37,42 @@ pub struct DefinitionFacts {
     pub log_groups: Vec<LogGroupUse>,
     /// The file systems that it mounts.
     pub file_systems: Vec<String>,
+    /// How it mounts them.
+    pub mounts: Vec<DefinitionMount>,
+    /// The image of each container, with the login of its registry.
+    pub container_images: Vec<ContainerImage>,
     /// The disk in GiB, if it is more than what every task has.
     pub disk_gib: Option<u64>,
+}
+
+/// One volume of EFS in a task definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefinitionMount {
+    /// The volume's name.
+    pub name: String,
+    /// The file system.
+    pub file_system: String,
+    /// The folder of the file system that is mounted, without an access point.
+    pub folder: String,
+    /// The access point, by its id.
+    pub access_point: Option<String>,
+    /// Whether tasks may only read it: no container mounts it in another way.
+    pub read_only: bool,
+    /// Whether a task shows its role when it mounts.
+    pub iam: bool,
+    /// Whether the data is encrypted on its way.
+    pub transit_encryption: bool,
+}
+
+/// The image of one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerImage {
+    /// The container's name.
+    pub container: String,
+    /// The image.
+    pub image: String,
+    /// The secret with the login of its registry, by name or ARN.
+    pub registry_secret: Option<String>,
 }
 
 /// A log group that a container writes to.
@@ -104,6 +138,8 @@ impl DefinitionFacts {
             }),
             log_groups,
             file_systems,
+            mounts: volumes.iter().filter_map(|volume| mount(volume, &containers)).collect(),
+            container_images: containers.iter().filter_map(container_image).collect(),
             disk_gib: definition["ephemeralStorage"]["sizeInGiB"].as_u64(),
         }
     }
@@ -119,6 +155,37 @@ impl DefinitionFacts {
         };
         FargateSize::check(cpu, memory).map_err(|error| error.to_string())
     }
+}
+
+/// A volume of EFS; `None` for a volume of another kind.
+///
+/// Source of what a missing member means: Amazon ECS API Reference, `EFSVolumeConfiguration` and
+/// `EFSAuthorizationConfig`.
+fn mount(volume: &Value, containers: &[Value]) -> Option<DefinitionMount> {
+    let name = volume["name"].as_str()?;
+    let efs = &volume["efsVolumeConfiguration"];
+    let authorization = &efs["authorizationConfig"];
+    let points = containers.iter().filter_map(|container| container["mountPoints"].as_array());
+    let mut points = points.flatten().filter(|point| point["sourceVolume"] == name).peekable();
+    let is_mounted = points.peek().is_some();
+    Some(DefinitionMount {
+        name: name.to_owned(),
+        file_system: efs["fileSystemId"].as_str()?.to_owned(),
+        folder: efs["rootDirectory"].as_str().unwrap_or("/").to_owned(),
+        access_point: authorization["accessPointId"].as_str().map(str::to_owned),
+        read_only: is_mounted && points.all(|point| point["readOnly"] == true),
+        iam: authorization["iam"] == "ENABLED",
+        transit_encryption: efs["transitEncryption"] == "ENABLED",
+    })
+}
+
+fn container_image(container: &Value) -> Option<ContainerImage> {
+    let secret = &container["repositoryCredentials"]["credentialsParameter"];
+    Some(ContainerImage {
+        container: container["name"].as_str()?.to_owned(),
+        image: container["image"].as_str()?.to_owned(),
+        registry_secret: secret.as_str().map(str::to_owned),
+    })
 }
 
 fn log_group(container: &Value) -> Option<LogGroupUse> {
@@ -162,7 +229,37 @@ mod tests {
         assert_eq!(facts.file_systems, ["fs-1"]);
         assert!(facts.log_groups[0].is_made);
         assert_eq!(facts.architecture, "X86_64");
+        let [mount] = facts.mounts.as_slice() else { panic!("{:?}", facts.mounts) };
+        // ECS takes these where a member is missing.
+        assert_eq!((mount.folder.as_str(), &mount.access_point), ("/", &None));
+        assert_eq!((mount.iam, mount.transit_encryption, mount.read_only), (false, false, false));
+        let [image] = facts.container_images.as_slice() else { panic!("{facts:?}") };
+        assert_eq!((image.container.as_str(), image.image.as_str()), ("job", "a/b:1"));
+        assert_eq!(image.registry_secret.as_deref(), Some("ci/registry"));
         let odd = DefinitionFacts::of(&json!({ "status": "INACTIVE", "containerDefinitions": 3 }));
         assert!(!odd.is_active && odd.size().is_err() && odd.containers.is_empty());
+    }
+    #[test]
+    fn a_volume_of_efs_is_read_with_its_access_point_its_role_and_its_encryption() {
+        let definition = json!({
+            "containerDefinitions": [
+                {"name": "job", "mountPoints": [{"sourceVolume": "v", "containerPath": "/v", "readOnly": true}]},
+                {"name": "side"},
+            ],
+            "volumes": [{"name": "v", "efsVolumeConfiguration": {
+                "fileSystemId": "fs-1", "transitEncryption": "ENABLED", "rootDirectory": "/ci",
+                "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"}}},
+                {"name": "scratch"}],
+        });
+        let mount = DefinitionMount {
+            name: "v".to_owned(),
+            file_system: "fs-1".to_owned(),
+            folder: "/ci".to_owned(),
+            access_point: Some("fsap-1".to_owned()),
+            read_only: true,
+            iam: true,
+            transit_encryption: true,
+        };
+        assert_eq!(DefinitionFacts::of(&definition).mounts, [mount]);
     }
 }

@@ -1,4 +1,4 @@
-//! The registry's secret, log groups, and what the registry says.
+//! The registry's secret, the secrets of jobs, log groups, and what the registry says.
 
 use std::collections::BTreeMap;
 
@@ -59,14 +59,17 @@ pub enum ImageAnswer {
     },
 }
 
-/// The registry's secret, log groups, and what the registry says.
+/// The registry's secret, the secrets of jobs, log groups, and what the registry says.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryView {
     /// The secrets, by the name or ARN in the configuration or the task definition.
     pub secrets: BTreeMap<String, RegistrySecretView>,
+    /// What is known of the secrets of Secrets Manager that jobs get, by ARN; `None` if there is no such
+    /// secret. Nothing reads their values.
+    pub job_secrets: BTreeMap<String, AwsReading<Option<SecretDescription>>>,
     /// Whether log groups are there.
     pub log_groups: BTreeMap<LogGroupUse, AwsReading<bool>>,
-    /// What registries say of the images of profiles, by the text of the image and the processor. Only asked
-    /// for with `--pull`.
+    /// What registries say of the images of profiles and of their fixed task definitions, by the text of the
+    /// image and the processor. Only asked for with `--pull`.
     pub images: BTreeMap<(String, String), AwsReading<ImageAnswer>>,
 }

@@ -16,6 +16,8 @@ pub struct MountTargetPlace {
     pub subnet: String,
     /// The zone's name.
     pub zone: String,
+    /// The VPC, if EFS tells it.
+    pub vpc: Option<String>,
     /// The address.
     pub address: Option<Ipv4Addr>,
     /// The security groups.
