@@ -59,6 +59,7 @@ TYPES = {
         "ManagedPolicyArns": None}),
     "AWS::IAM::ManagedPolicy": ("aws_iam_policy", {
         "Description": "description", "PolicyDocument": None, "Roles": None}),
+    "AWS::IAM::Policy": ("aws_iam_role_policy", {"PolicyName": "name", "PolicyDocument": None, "Roles": "role"}),
     "AWS::IAM::InstanceProfile": ("aws_iam_instance_profile", {"Roles": "role"}),
     "AWS::SSM::Parameter": ("aws_ssm_parameter", {
         "Name": "name", "Type": "type", "Description": "description", "Value": None}),
@@ -80,6 +81,8 @@ ONLY_TEMPLATE = {
     "internet_gateway_attachment": ("aws_internet_gateway", "internet_gateway", "vpc_id"),
 }
 RULES = {"aws_vpc_security_group_ingress_rule": "in", "aws_vpc_security_group_egress_rule": "out"}
+# A statement of the template alone, by its Sid: with Terraform there is no stack that anybody could ask for.
+ONLY_TEMPLATE_STATEMENTS = {"ReadStack"}
 # Literals that one side alone has to say, because of how the tool works.
 TAG_WORDS = {"Name", "fargate-runner:range", "vpc", "res:added_range", "res:ipv6_range"}
 NOTHING_OUT = ("file_system_group", "out", "icmp", "252", "86", "255.255.255.255/32")
@@ -286,6 +289,8 @@ class Comparison:
                 self.compare_document(f"rights in {name}", properties["PolicyDocument"], "aws_iam_policy", name, "policy")
                 for role in properties.get("Roles", []):
                     self.compare_attachment(name, self.only(role))
+            elif resource["Type"] == "AWS::IAM::Policy":
+                self.compare_document(f"rights in {name}", properties["PolicyDocument"], "aws_iam_role_policy", name, "policy")
             elif resource["Type"] == "AWS::EFS::FileSystem":
                 self.compare_document("policy of the file system", properties["FileSystemPolicy"],
                                       "aws_efs_file_system_policy", name, "policy")
@@ -300,6 +305,7 @@ class Comparison:
         if body is None:
             return
         one, other = self.template.document(document), self.module.document(body[attribute])
+        one = [it for it in one if json.loads(it[0]).get("Sid") not in ONLY_TEMPLATE_STATEMENTS]
         for statement in one:
             if statement not in other:
                 self.differences.append(f"{what}: the module lacks {statement}")

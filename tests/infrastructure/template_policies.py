@@ -1,5 +1,6 @@
 """Prints the policies that the template gives to each role, as IAM would have them in one account: JSON, by the name
-that `iam-policy --for` gives the holder. Every branch that a condition chooses is taken.
+that `iam-policy --for` gives the holder. Every branch that a condition chooses is taken. By the name
+"attached to the manager" it also prints the ARNs of all managed policies that the manager's role has.
 """
 
 import json
@@ -10,7 +11,7 @@ from pathlib import Path
 from template_reader import Template
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
-PLACE = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT}
+PLACE = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::StackName": "ci"}
 PARAMETERS = {"Name": "ci", "EcrRepositories": "team/*", "TaskDefinitionFamily": "fargate-runner-ci"}
 
 
@@ -24,13 +25,14 @@ RESOURCES = {
     "TaskRole.Arn": arn("iam", "role/ci-task", ""),
     "ManagerRole.Arn": arn("iam", "role/ci-manager", ""),
     "ManagerPolicy": arn("iam", "policy/ci-manager", ""),
+    "CheckPolicy": arn("iam", "policy/ci-check", ""),
     "RegistrySecret": arn("secretsmanager", "secret:ci/registry-AbCdEf"),
     "FileSystem.Arn": arn("elasticfilesystem", "file-system/fs-0a1b2c3d4e5f60718"),
 }
 # Which policies of the template a holder of `iam-policy` has.
 HOLDERS = {
     "manager": ["ManagerPolicy"],
-    "check": ["CheckPolicy"],
+    "check": ["CheckPolicy", "ReadOwnPolicies"],
     "execution": ["ExecutionRole/start-tasks"],
     "image-builder": ["ImageBuilderRole/push-images"],
     "infrastructure": ["InfrastructureRole/look-after"],
@@ -71,11 +73,21 @@ def document(template, place):
     return policy["PolicyDocument"]
 
 
+def attached_to_manager(template):
+    found = resolved(template.resources["ManagerRole"]["Properties"].get("ManagedPolicyArns", []))
+    for logical_id, resource in template.resources.items():
+        roles = resource.get("Properties", {}).get("Roles", [])
+        if resource["Type"] == "AWS::IAM::ManagedPolicy" and {"Ref": "ManagerRole"} in roles:
+            found.append(named(logical_id))
+    return found
+
+
 def main():
     template = Template(Path(sys.argv[1]))
     policies = {}
     for holder, places in HOLDERS.items():
         policies[holder] = [row for place in places for row in resolved(document(template, place))["Statement"]]
+    policies["attached to the manager"] = attached_to_manager(template)
     json.dump(policies, sys.stdout)
 
 

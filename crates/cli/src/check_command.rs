@@ -7,6 +7,7 @@ use fargate_config::{LoadedConfig, RunnerConfig, UnknownKeyPolicy};
 use fargate_driver::session::{CancelHandle, CancelRequest, CancelSignals, ScriptSignal};
 use fargate_model::content_hash::sha256_hex;
 use fargate_model::text::error_chain;
+use fargate_preflight::probe::probe_not_begun;
 use fargate_preflight::{
     CheckRequest, CheckVerdict, CheckedAccount, GivenManager, check_configuration, keep_report,
     no_configuration, report_of, verdict_of,
@@ -111,10 +112,12 @@ async fn checked(
     };
     status.clear();
     if args.probe {
-        let egress: Vec<_> = accounts.iter().flat_map(|it| it.egress.clone()).collect();
-        match check_probe::run(global, args, config, &egress, cancel).await? {
-            Some(probed) => accounts.push(probed),
-            None => return Ok(None),
+        let probed = check_probe::run(global, args, config, &accounts, cancel).await;
+        match probed {
+            Ok(Some(probed)) => accounts.push(probed),
+            Ok(None) => return Ok(None),
+            // What the account was seen to have is worth a report all the same.
+            Err(why) => accounts.push(probe_not_begun(&why, None)),
         }
     }
     Ok(Some(report_of(accounts, started.elapsed())))

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fargate_config::{JobProfile, RunnerConfig};
+use fargate_config::{ConfigError, JobProfile, RunnerConfig};
 use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::exec::{ExecReport, ExecStep, exec};
 use fargate_driver::session::{
@@ -15,8 +15,8 @@ use fargate_job_journal::ToldStory;
 use fargate_model::cause::CauseReport;
 use fargate_model::job::JobKey;
 use fargate_model::random;
-use fargate_preflight::CheckedAccount;
-use fargate_preflight::probe::{ProbeFailure, ProbePlan, ProbeRun, probe_lines};
+use fargate_preflight::probe::{ProbeFailure, ProbePlan, ProbeRun, probe_lines, probe_not_begun};
+use fargate_preflight::{CheckedAccount, DefinitionImages};
 use fargate_status_answers::{EgressAddress, phase_words, phases_of};
 use tokio::time::{Duration, sleep};
 
@@ -35,7 +35,7 @@ const MOST_OUTPUT: usize = 64 * 1024;
 /// The shell that every image with a shell has.
 const SHELL: &str = "sh";
 
-/// What the task found; `None` if a signal ended it.
+/// What the task found; `None` if a signal ended it. `accounts` is what the checks found before.
 ///
 /// # Errors
 ///
@@ -44,11 +44,18 @@ pub async fn run(
     global: &GlobalFlags,
     args: &CheckArgs,
     config: &RunnerConfig,
-    egress: &[EgressAddress],
+    accounts: &[CheckedAccount],
     cancel: CancelHandle,
 ) -> Result<Option<CheckedAccount>, String> {
-    let profile = config.profile(global.profile.as_deref()).map_err(|error| error.to_string())?;
-    let plan = ProbePlan::of(&profile, args.gitlab_url.as_deref(), &args.address_url);
+    // The checks look at all profiles of a file. The task needs one, and the file may have no whole `[defaults]`.
+    let profile = match config.profile(global.profile.as_deref()) {
+        Ok(profile) => profile,
+        Err(error) => return Ok(Some(without_profile(&error))),
+    };
+    let egress: Vec<EgressAddress> = accounts.iter().flat_map(|it| it.egress.clone()).collect();
+    let images: DefinitionImages =
+        accounts.iter().flat_map(|it| it.definition_images.clone()).collect();
+    let plan = ProbePlan::of(&profile, &images, args.gitlab_url.as_deref(), &args.address_url);
     let job = TaskCommand::Script { shell: SHELL.to_owned(), bytes: plan.script().into_bytes() };
     let (report, key, output) = in_task(args, config, profile, &job, cancel).await?;
     if report.cancelled && !output.timed_out {
@@ -69,7 +76,15 @@ pub async fn run(
         output: output.bytes,
         undone: report.undone,
     };
-    Ok(Some(probe_lines(&plan, &run, egress)))
+    Ok(Some(probe_lines(&plan, &run, &egress)))
+}
+
+/// The line of a probe that does not know for which profile it is.
+fn without_profile(error: &ConfigError) -> CheckedAccount {
+    match error.first() {
+        Some(problem) => probe_not_begun(&problem.message, problem.hint.as_deref()),
+        None => probe_not_begun(&error.to_string(), None),
+    }
 }
 
 /// What the script wrote, and whether its time was over.

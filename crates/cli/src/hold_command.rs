@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
 use fargate_controller::idle::{self, DrainOutcome, UnreadableRecord};
 use fargate_events::{JobEvent, emit};
+use fargate_history::PersonAction;
 use fargate_model::text::{duration, shell_word, ticking};
 use fargate_state::{JobAdmission, JobHold, JobHoldKind, KeptTask, StateError, StateFolder};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +17,7 @@ use crate::exit::CommandExit;
 use crate::kept_words::kept_until;
 use crate::status::StatusLine;
 use crate::streams::tell;
-use crate::{config_command, folder_owner, log};
+use crate::{config_command, folder_owner, log, person_action};
 
 /// Most jobs that a line names.
 const NAMED: usize = 4;
@@ -33,6 +34,7 @@ pub fn pause(global: &GlobalFlags, args: &PauseArgs) -> CommandExit {
 /// `resume`.
 pub fn resume(global: &GlobalFlags) -> CommandExit {
     told(folder(global).and_then(|(folder, root)| {
+        person_action::keep(&root, &PersonAction::now(&who(), "host.resume"));
         let before =
             runtime()?.block_on(folder.release_hold()).map_err(|error| words(&error, &root))?;
         emit(JobEvent::JobsResumed { who: who() });
@@ -106,6 +108,12 @@ fn hold(
     hold: JobHoldKind,
     note: &str,
 ) -> Result<JobAdmission, String> {
+    let action = match hold {
+        JobHoldKind::Pause => "host.pause",
+        JobHoldKind::Drain => "host.drain",
+    };
+    let action = PersonAction { note: note.to_owned(), ..PersonAction::now(&who(), action) };
+    person_action::keep(root, &action);
     let wanted = JobHold::now(hold, &who(), note);
     let before = runtime()?.block_on(folder.hold(wanted)).map_err(|error| words(&error, root))?;
     emit(JobEvent::JobsHeld {

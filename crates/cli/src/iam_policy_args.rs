@@ -37,7 +37,7 @@ pub enum HolderName {
     Task,
     /// Whoever builds and cleans up images
     ImageBuilder,
-    /// The administrator who runs `efs apply` and `registry-secret set`
+    /// The administrator who runs `config import-stack`, `efs apply` and `registry-secret set`
     Infrastructure,
 }
 

@@ -16,15 +16,16 @@ pub struct JobsArgs {
 /// What to do with the jobs of this host.
 #[derive(Debug, Subcommand)]
 pub enum JobsAction {
-    /// List the jobs of this host, and those that were cleaned up a short time ago
-    List(ListFormatArgs),
-    /// Print what happened to one job: where its time went, why it failed, and what this host knows of it;
-    /// never a secret
+    /// List the jobs of this host, those that were cleaned up a short time ago, and where there is a history the jobs
+    /// of the last 24 hours of all its hosts
+    List(JobListArgs),
+    /// Print what happened to one job: where its time went, why it failed, and what this host or the history
+    /// knows of it; never a secret
     Show(JobShowArgs),
     /// Say why a job waits or why it failed, and what to do about it
     Why(JobWhyArgs),
-    /// Print the audit log of the history: each launch, its end, and what people stopped or changed; `-o ndjson`
-    /// exports it
+    /// Print the audit log of the history: each launch, its end, and the tasks and hosts that people stopped, paused,
+    /// drained or resumed, on the page or by a command; `-o ndjson` exports it
     Audit(JobAuditArgs),
     /// Print what the containers of the job's task wrote to CloudWatch Logs; what the job's scripts
     /// write is in the job's own log
@@ -37,7 +38,18 @@ pub enum JobsAction {
     Release(JobName),
 }
 
-/// A job of this host.
+/// `jobs list`.
+#[derive(Debug, Args)]
+pub struct JobListArgs {
+    /// Of the history, list the jobs that were received since then, at most 1,000: a length of time before now, such
+    /// as `7d`, or a moment in UTC, such as `2026-12-01` [default: 24h]
+    #[arg(long, value_name = "TIME", value_parser = SinceTime::parse)]
+    pub since: Option<SinceTime>,
+    #[command(flatten)]
+    pub output: ListFormatArgs,
+}
+
+/// A job.
 #[derive(Debug, Args)]
 pub struct JobName {
     /// The job as `jobs list` names it, for example `gl-4411`, or the beginning of its key
@@ -74,8 +86,8 @@ pub struct JobWhyArgs {
 pub struct JobAuditArgs {
     /// Only entries since then: a length of time before now, such as `7d`, or a moment in UTC, such as
     /// `2026-12-01` or `2026-12-01T08:00:00Z`
-    #[arg(long, value_name = "TIME", value_parser = AuditSince::parse)]
-    pub since: Option<AuditSince>,
+    #[arg(long, value_name = "TIME", value_parser = SinceTime::parse)]
+    pub since: Option<SinceTime>,
     /// Instead of printing entries, check that none was changed and none is missing
     #[arg(long, conflicts_with = "since")]
     pub verify: bool,
@@ -85,14 +97,14 @@ pub struct JobAuditArgs {
 
 /// From when on entries are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditSince {
+pub enum SinceTime {
     /// So long before now.
     Ago(Duration),
     /// This moment.
     Moment(SystemTime),
 }
 
-impl AuditSince {
+impl SinceTime {
     fn parse(text: &str) -> Result<Self, String> {
         if let Ok(ago) = humantime::parse_duration(text) {
             return Ok(Self::Ago(ago));
@@ -156,7 +168,7 @@ mod tests {
     #[test]
     fn a_time_is_a_length_before_now_or_a_moment() {
         let now = humantime::parse_rfc3339("2026-12-08T00:00:00Z").unwrap();
-        let moment = |text: &str| AuditSince::parse(text).map(|since| since.moment(now));
+        let moment = |text: &str| SinceTime::parse(text).map(|since| since.moment(now));
         let expected = humantime::parse_rfc3339("2026-12-01T00:00:00Z").unwrap();
         for text in ["7d", "168h", "2026-12-01", "2026-12-01T00:00:00Z"] {
             assert_eq!(moment(text), Ok(expected), "{text}");

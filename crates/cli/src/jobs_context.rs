@@ -9,7 +9,8 @@ use fargate_controller::host_jobs::{HostJobs, KnownJob};
 use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::gitlab;
 use fargate_driver::session::CancelHandle;
-use fargate_job_journal::ToldStory;
+use fargate_history::UsualPhases;
+use fargate_job_journal::{JobStory, JournalEntry, ToldStory};
 use fargate_model::job::JobKey;
 use fargate_model::moment::unix_ms;
 use fargate_model::text::error_chain;
@@ -69,11 +70,26 @@ pub fn told_story(config: &RunnerConfig, key: &JobKey) -> Result<Option<ToldStor
     told.map_err(|error| error_chain(&error))
 }
 
-/// The answer about a job, of its last try or of the one with this number.
+/// The answer about a job, of its last try or of the one with this number, without what is usual.
 pub fn answer_of(told: &ToldStory, attempt: Option<u32>) -> JobAnswer {
-    let (now_ms, entries) = (now_ms(), &told.entries[..]);
-    let around = JobSurroundings { now_ms, attempt, entries, ..JobSurroundings::default() };
-    JobAnswer::of(&told.story, &around)
+    answer_with_usual((&told.story, &told.entries[..]), UsualPhases::default(), attempt)
+}
+
+/// The same with what a start like it usually takes.
+pub fn answer_with_usual(
+    (story, entries): (&JobStory, &[JournalEntry]),
+    usual: UsualPhases,
+    attempt: Option<u32>,
+) -> JobAnswer {
+    let around = JobSurroundings {
+        now_ms: now_ms(),
+        attempt,
+        usual: usual.phases,
+        usual_start_ms: usual.total_ms,
+        entries,
+        ..JobSurroundings::default()
+    };
+    JobAnswer::of(story, &around)
 }
 
 /// This moment: milliseconds since 1970.

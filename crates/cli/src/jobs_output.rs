@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use fargate_controller::host_jobs::{JobPhase, KnownJob};
 use fargate_controller::host_journals::JobStories;
 use fargate_driver::session::host_key_fingerprint;
+use fargate_history::JobRow;
 use fargate_job_journal::{JobStory, JobVerdict};
 use fargate_model::size::FargateSize;
 use fargate_model::text::{count, escape, ticking};
@@ -14,6 +15,7 @@ use fargate_status_answers::{JobAnswer, JobVerdictWord, causes_of};
 use fargate_terminal::{StateMark, TableColumn, table_lines};
 use serde_json::{Value, json};
 
+use crate::history_rows;
 use crate::kept_words::kept_until;
 
 const LIST: [TableColumn; 7] = [
@@ -26,36 +28,60 @@ const LIST: [TableColumn; 7] = [
     TableColumn::new("NOTE"),
 ];
 
-/// For a terminal; empty where there is no job.
-pub fn list_table(jobs: &[KnownJob], stories: &JobStories, width: Option<usize>) -> String {
-    if jobs.is_empty() {
-        return String::new();
+/// The jobs of a list: those of this host with their stories, and those that only the history knows.
+pub struct ListedJobs<'a> {
+    pub known: &'a [KnownJob],
+    pub stories: &'a JobStories,
+    pub past: &'a [JobRow],
+    pub now_ms: u64,
+}
+
+impl ListedJobs<'_> {
+    /// For a terminal; empty where there is no job.
+    pub fn table(&self, width: Option<usize>) -> String {
+        let rows = self.rows(true);
+        if rows.is_empty() {
+            return String::new();
+        }
+        table_lines(&LIST, &rows, width).join("\n")
     }
-    let row = |job: &KnownJob| list_row(job, stories.get(&job.key), true);
-    let safe = |job: &KnownJob| row(job).iter().map(|cell| escape(cell)).collect();
-    let rows: Vec<Vec<String>> = jobs.iter().map(safe).collect();
-    table_lines(&LIST, &rows, width).join("\n")
-}
 
-/// One line for each job.
-pub fn list_tsv(jobs: &[KnownJob], stories: &JobStories) -> String {
-    let line = |job: &KnownJob| {
-        let cells = list_row(job, stories.get(&job.key), false);
-        cells.iter().map(|cell| escape(cell)).collect::<Vec<_>>().join("\t")
-    };
-    jobs.iter().map(line).collect::<Vec<_>>().join("\n")
-}
+    /// One line for each job.
+    pub fn tsv(&self) -> String {
+        self.rows(false).iter().map(|cells| cells.join("\t")).collect::<Vec<_>>().join("\n")
+    }
 
-/// One document.
-pub fn list_json(jobs: &[KnownJob], stories: &JobStories) -> String {
-    let jobs: Vec<Value> = jobs.iter().map(|job| document(job, stories.get(&job.key))).collect();
-    format!("{:#}", json!({ "jobs": jobs }))
-}
+    /// One document.
+    pub fn json(&self) -> String {
+        format!("{:#}", json!({ "jobs": self.documents() }))
+    }
 
-/// One document for each job, each on a line of its own.
-pub fn list_ndjson(jobs: &[KnownJob], stories: &JobStories) -> String {
-    let line = |job: &KnownJob| document(job, stories.get(&job.key)).to_string();
-    jobs.iter().map(line).collect::<Vec<_>>().join("\n")
+    /// One document for each job, each on a line of its own.
+    pub fn ndjson(&self) -> String {
+        self.documents().iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    /// How many jobs there are, in words.
+    pub fn words(&self) -> String {
+        match (self.known.is_empty(), self.past.len() as u64) {
+            (true, 0) => "no job is known on this host".to_owned(),
+            (false, 0) => list_words(self.known),
+            (_, past) => format!("{}, {} more in the history", list_words(self.known), count(past)),
+        }
+    }
+
+    fn rows(&self, for_people: bool) -> Vec<Vec<String>> {
+        let known =
+            self.known.iter().map(|job| list_row(job, self.stories.get(&job.key), for_people));
+        let past = self.past.iter().map(|row| history_rows::list_row(row, for_people, self.now_ms));
+        let safe = |cells: Vec<String>| cells.iter().map(|cell| escape(cell)).collect();
+        known.chain(past).map(safe).collect()
+    }
+
+    fn documents(&self) -> Vec<Value> {
+        let known = self.known.iter().map(|job| document(job, self.stories.get(&job.key)));
+        known.chain(self.past.iter().map(history_rows::document)).collect()
+    }
 }
 
 /// Why a job waits or failed.
@@ -71,14 +97,10 @@ pub fn why_json(answer: &JobAnswer) -> Value {
     })
 }
 
-/// How many jobs there are, in words.
-pub fn list_words(jobs: &[KnownJob]) -> String {
+fn list_words(jobs: &[KnownJob]) -> String {
     let number = |phase: fn(JobPhase) -> bool| {
         count(jobs.iter().filter(|job| phase(job.phase)).count() as u64)
     };
-    if jobs.is_empty() {
-        return "no job is known on this host".to_owned();
-    }
     let finished = number(|phase| phase == JobPhase::Finished);
     let alive = number(|phase| phase != JobPhase::Finished);
     format!("{alive} on this host, {finished} cleaned up")

@@ -3,37 +3,39 @@
 //!
 //! Three threads: one answers requests, one reads the history and keeps it up to date, and one looks after the
 //! tasks of the host (`serve_daemon`). So a question that takes long delays neither health nor drivers.
+//!
+//! Where the state folder is missing, a service without jobs is served, at the same address, until the first job
+//! makes the folder.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fargate_config::{LoadedConfig, RunnerConfig, UnknownKeyPolicy};
-use fargate_controller::HostControl;
 use fargate_files::FileError;
 use fargate_history::{
     HistoryError, HistoryLocation, HistoryStore, IngestSettings, JournalIngest, KnownTask,
 };
 use fargate_model::text::{error_chain, shell_word};
-use fargate_state::StateFolder;
 use fargate_status_api::access::access_token::new_token;
 use fargate_status_api::{
-    ConnectionLimits, OutsideDuties, StatusService, follow, history_location, router, run_duties,
-    serve,
+    ConnectionLimits, OutsideDuties, StatusService, follow, router, run_duties, serve,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::args::GlobalFlags;
 use crate::exit::CommandExit;
 use crate::serve_args::{ServeAction, StatusServeArgs, TokenArgs};
+use crate::served_host::{self, ServedHost};
 use crate::streams::{tell, to_stdout, unwritten};
-use crate::{config_command, folder_owner, log, serve_daemon, serve_settings, service_notice};
+use crate::{config_command, log, serve_daemon, serve_settings, service_notice};
 
 /// What stands in for a configuration that is not there. No job runs with it, and no page shows its values.
 const NOTHING_CONFIGURED: &str = "config_version = 1\n[defaults]\ncluster = \"none\"\n\
@@ -95,84 +97,27 @@ fn configuration(global: &GlobalFlags) -> Result<ServedConfig, String> {
     Ok(ServedConfig { config, path, missing: Vec::new() })
 }
 
-/// Where this host keeps its history, and as whom it writes.
-struct ServedHost {
-    history: HistoryLocation,
-    ingest: Option<IngestSettings>,
-    control: Option<HostControl>,
-    name: String,
-    /// A folder that ends with this process, where there is no state folder.
-    _passing: Option<PassingFolder>,
+/// What stays the same as long as the process lives.
+struct ServedPlace {
+    config: RunnerConfig,
+    path: PathBuf,
+    missing: Vec<String>,
+    /// The profile that was asked for.
+    profile: Option<String>,
+    listen: SocketAddr,
+    is_demo: bool,
+    runtime: Runtime,
+    /// Bound once. A service that begins anew takes a copy, so clients wait meanwhile and none is refused.
+    listener: Option<std::net::TcpListener>,
+    signals: EndSignals,
 }
 
-/// A folder that is removed at the end.
-struct PassingFolder(PathBuf);
-
-impl Drop for PassingFolder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-impl ServedHost {
-    fn of(config: &RunnerConfig, runtime: &Runtime) -> Result<Self, String> {
-        let root = &config.state_dir;
-        if !root.exists() {
-            return Self::passing(config);
-        }
-        folder_owner::by_this_user(root)?;
-        let lock = fargate_config::JobTimeouts::default().state_lock;
-        let words = |error: fargate_state::StateError| {
-            let hint = folder_owner::hint(&error, root).map(|hint| format!("\nhint: {hint}"));
-            format!("{}{}", error_chain(&error), hint.unwrap_or_default())
-        };
-        // It may be new and empty: systemd makes it (StateDirectory) before any job ran.
-        let folder = StateFolder::open(root, lock).map_err(words)?;
-        let configured = config.owner.as_deref();
-        let owner = runtime.block_on(folder.owner(configured)).map_err(words)?.owner.to_string();
-        let kept = &config.history;
-        let days = |days: u32| Duration::from_hours(24 * u64::from(days));
-        let ingest = IngestSettings {
-            host: owner.clone(),
-            owner: owner.clone(),
-            state_dir: root.clone(),
-            prices: config.prices.prices(),
-            keep: days(kept.keep_days),
-            keep_audit: days(kept.keep_audit_days),
-        };
-        Ok(Self {
-            history: history_location(config),
-            ingest: Some(ingest),
-            control: Some(HostControl::of(root, lock).map_err(words)?),
-            name: owner,
-            _passing: None,
-        })
-    }
-
-    /// A host whose state folder does not exist: it ran no job. Nothing is made in the place of the folder,
-    /// because it would belong to the wrong user.
-    fn passing(config: &RunnerConfig) -> Result<Self, String> {
-        tell!(
-            "warning: the state folder {} does not exist, so there are no jobs to show",
-            config.state_dir.display()
-        );
-        let token = fargate_model::random::token();
-        let token = token.map_err(|error| format!("drawing a name: {error}"))?;
-        let folder = std::env::temp_dir().join(format!("fargate-runner-{token}"));
-        make_private(&folder).map_err(|error| format!("making {}: {error}", folder.display()))?;
-        Ok(Self {
-            history: HistoryLocation::Sqlite(folder.join("history.db")),
-            ingest: None,
-            control: None,
-            name: config.owner.clone().unwrap_or_else(|| "this host".to_owned()),
-            _passing: Some(PassingFolder(folder)),
-        })
-    }
-}
-
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().mode(0o700).create(folder)
+/// Why a service ended.
+enum ServiceEnd {
+    /// A signal, or its history, ended it.
+    Done(CommandExit),
+    /// The state folder that was missing is there now.
+    FolderMade,
 }
 
 fn serve_until_told(global: &GlobalFlags, args: &StatusServeArgs) -> Result<CommandExit, String> {
@@ -180,16 +125,33 @@ fn serve_until_told(global: &GlobalFlags, args: &StatusServeArgs) -> Result<Comm
     let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
     log::start(&config, debug, &[("stage", "serve".into())]);
     let listen = serve_settings::listen_address(&config, args.listen)?;
-    let (runtime, workers) = (new_runtime()?, new_runtime()?);
-    let host = ServedHost::of(&config, &workers)?;
-    let missing = serve_settings::missing(missing, &path);
-    let settings = serve_settings::of(&config, &path, &host.name, missing, args.demo)?;
-    let duties = serve_settings::duties(&config, &host.name);
     raise_file_limit();
+    let runtime = new_runtime()?;
+    let signals = EndSignals::listen(&runtime)?;
+    let (profile, is_demo) = (global.profile.clone(), args.demo);
+    let listener = None;
+    let mut place =
+        ServedPlace { config, path, missing, profile, listen, is_demo, runtime, listener, signals };
+    loop {
+        match serve_host(&mut place)? {
+            ServiceEnd::Done(exit) => return Ok(exit),
+            ServiceEnd::FolderMade => tell!("the state folder is there; showing its jobs"),
+        }
+    }
+}
+
+/// Serves the host as it is now, until somebody ends it, or until a state folder that was missing is there.
+fn serve_host(place: &mut ServedPlace) -> Result<ServiceEnd, String> {
+    let config = &place.config;
+    let workers = new_runtime()?;
+    let host = ServedHost::of(config, &workers)?;
+    let missing = serve_settings::missing(place.missing.clone(), &place.path);
+    let settings = serve_settings::of(config, &place.path, &host.name, missing, place.is_demo)?;
+    let duties = serve_settings::duties(config, &host.name);
     let (end, until) = watch::channel(false);
-    let ServedHost { history, ingest, control, _passing, .. } = host;
+    let ServedHost { history, ingest, control, passing, .. } = host;
     let daemon = match &ingest {
-        Some(_) => serve_daemon::claim(&config, global.profile.as_deref())?,
+        Some(_) => serve_daemon::claim(config, place.profile.as_deref())?,
         None => None,
     };
     let daemon = daemon.map(|daemon| Ok::<_, String>((daemon, new_runtime()?))).transpose()?;
@@ -202,7 +164,8 @@ fn serve_until_told(global: &GlobalFlags, args: &StatusServeArgs) -> Result<Comm
         of_one_address: OF_ONE_ADDRESS,
     };
     // Bound before the threads begin: runtimes must not end within a runtime.
-    let listener = runtime.block_on(listen_at(listen))?;
+    let is_first = place.listener.is_none();
+    let listener = listener_of(&place.runtime, place.listen, &mut place.listener)?;
     let address = listener.local_addr().map_err(|error| format!("listening: {error}"))?;
     let (known_tasks, tasks) = watch::channel(None);
     let kept = KeptHistory { location: history, ingest, tasks };
@@ -211,16 +174,36 @@ fn serve_until_told(global: &GlobalFlags, args: &StatusServeArgs) -> Result<Comm
         let learners = (Arc::clone(&service), known_tasks);
         serve_daemon::start(daemon, config.state_dir.clone(), learners, &until)
     });
-    let served = runtime.block_on(async {
-        // Whoever reads the address may end the service at once.
-        let signals = end_by_signal(end.clone())?;
-        to_stdout(&format!("http://{address}/")).map_err(unwritten)?;
-        service_notice::tell_ready();
-        tell!("serving at http://{address}/; Ctrl-C ends it");
+    let (is_told, is_folder_made) = (Cell::new(false), Cell::new(false));
+    let signals = &mut place.signals;
+    let served = place.runtime.block_on(async {
+        if is_first {
+            to_stdout(&format!("http://{address}/")).map_err(unwritten)?;
+            service_notice::tell_ready();
+            tell!("serving at http://{address}/; Ctrl-C ends it");
+        }
         let serving = serve(listener, router(&service), limits, until);
+        // Neither of these ends: the open requests end first.
+        let told = async {
+            loop {
+                signals.received().await;
+                is_told.set(true);
+                service_notice::tell_end();
+                end.send_replace(true);
+            }
+        };
+        let folder_made = async {
+            if passing.is_some() {
+                served_host::until_made(&config.state_dir).await;
+                is_folder_made.set(true);
+                end.send_replace(true);
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             () = serving => {}
-            () = signals => {}
+            () = told => {}
+            () = folder_made => {}
             () = service_notice::tell_alive(threads) => {}
         }
         Ok::<_, String>(())
@@ -230,7 +213,29 @@ fn serve_until_told(global: &GlobalFlags, args: &StatusServeArgs) -> Result<Comm
         carer.join().map_err(|_| "the thread of the daemon ended by a bug".to_owned())?;
     }
     let kept = keeper.join().map_err(|_| "the thread of the history ended by a bug".to_owned())?;
-    served.and(kept)
+    served?;
+    let exit = kept?;
+    Ok(match is_folder_made.get() && !is_told.get() {
+        true => ServiceEnd::FolderMade,
+        false => ServiceEnd::Done(exit),
+    })
+}
+
+/// A copy of the listener, which is bound at the first call.
+fn listener_of(
+    runtime: &Runtime,
+    listen: SocketAddr,
+    bound: &mut Option<std::net::TcpListener>,
+) -> Result<TcpListener, String> {
+    let words = |error: std::io::Error| format!("listening at {listen}: {error}");
+    let kept = match bound.take() {
+        Some(kept) => kept,
+        None => runtime.block_on(listen_at(listen))?.into_std().map_err(words)?,
+    };
+    let copy = kept.try_clone().map_err(words)?;
+    *bound = Some(kept);
+    let _within = runtime.enter();
+    TcpListener::from_std(copy).map_err(words)
 }
 
 fn new_runtime() -> Result<Runtime, String> {
@@ -253,21 +258,31 @@ async fn listen_at(address: SocketAddr) -> Result<TcpListener, String> {
     })
 }
 
-/// Listens for signals from now on. What it returns ends the service at SIGTERM and SIGINT, and never ends itself.
-fn end_by_signal(end: watch::Sender<bool>) -> Result<impl Future<Output = ()>, String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("listening for signals: {error}"));
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    Ok(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            service_notice::tell_end();
-            end.send_replace(true);
+/// The signals that end the service: SIGTERM and SIGINT. They are listened for as long as the process lives, so
+/// that none is lost between two services.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// Listens from now on. Whoever reads the address may end the service at once.
+    fn listen(runtime: &Runtime) -> Result<Self, String> {
+        let _within = runtime.enter();
+        let listen = |kind| signal(kind).map_err(|error| format!("listening for signals: {error}"));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 /// As many connections as the configuration allows need as many file descriptors.

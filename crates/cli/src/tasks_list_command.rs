@@ -74,6 +74,9 @@ pub fn stop(global: &GlobalFlags, args: &TaskStopArgs) -> Result<CommandExit, St
             return Ok(CommandExit::Done);
         }
     }
+    if let Err(words) = site.keep_stop(task) {
+        tell!("warning: {}", escape(&words));
+    }
     match site.runtime.block_on(site.tasks.stop(task, &who())) {
         Ok(()) => {
             tell!("task {short}{of_job} is being stopped");

@@ -190,8 +190,12 @@ impl<'a> TaskScreen<'a> {
 /// Stops the task; what became of that, in words.
 async fn stop(site: &TasksSite, task: ListedTask) -> String {
     let short = escape(&task.seen.task.short());
+    let kept = site.keep_stop(&task);
     match site.tasks.stop(&task, &who()).await {
-        Ok(()) => format!("task {short} is being stopped"),
+        Ok(()) => match kept {
+            Ok(()) => format!("task {short} is being stopped"),
+            Err(words) => format!("task {short} is being stopped; {}", escape(&words)),
+        },
         Err(error) => format!("stopping task {short}: {}", escape(&error.to_string())),
     }
 }

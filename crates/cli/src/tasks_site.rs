@@ -6,16 +6,19 @@ use fargate_config::{LoadedConfig, RunnerConfig, UnknownKeyPolicy};
 use fargate_controller::host_jobs::{HostJobs, KnownJob};
 use fargate_controller::host_journals::{JobStories, stories_of};
 use fargate_controller::{HostTasks, ReaperSettings, TaskListing};
+use fargate_driver::daemon::ListedTask;
+use fargate_history::PersonAction;
 use fargate_model::job::JobKey;
 use fargate_status_answers::{JobTextStyle, why_text};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::args::GlobalFlags;
+use crate::hold_command::who;
 use crate::jobs_context::{answer_of, jobs, now_ms, told_story};
 use crate::reap_hints::with_hint;
 use crate::streams::{masker, tell};
-use crate::{config_command, log, tasks_output as output};
+use crate::{config_command, log, person_action, tasks_output as output};
 
 /// What each command about tasks begins with: the configuration, whose tasks they are, and an event loop. The log of
 /// this stage is open then.
@@ -73,6 +76,20 @@ impl TasksSite {
     /// In words, if the folder cannot be used.
     pub fn jobs(&self) -> Result<HostJobs, String> {
         jobs(&self.config.state_dir)
+    }
+
+    /// What a person who stops this task does, kept for the audit log.
+    ///
+    /// # Errors
+    ///
+    /// In words, if it could not be kept. The task can be stopped all the same.
+    pub fn keep_stop(&self, task: &ListedTask) -> Result<(), String> {
+        let action = PersonAction {
+            task: Some(task.seen.task.0.clone()),
+            job: task.seen.job.clone(),
+            ..PersonAction::now(&who(), "task.stop")
+        };
+        person_action::kept(&self.config.state_dir, &action)
     }
 
     /// What happened to these jobs so far, as far as journals tell it.

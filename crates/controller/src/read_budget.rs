@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// Questions that may follow each other at once. Ours: one start is then seen as early as by its own driver.
 const AT_ONCE: u32 = 5;
-/// Time that one question costs. Ours: with the sweeps, at most one call a second for 1,000 tasks.
-const EACH: Duration = Duration::from_millis(1500);
+/// Time that one question costs. Ours: a sweep of 1,000 tasks asks some 21 times a minute, and both together stay below
+/// one call a second.
+const EACH: Duration = Duration::from_millis(1600);
 
 /// The budget. Clones share it.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_questions_pass_at_once_and_then_two_in_three_seconds() {
+    async fn a_few_questions_pass_at_once_and_then_five_in_eight_seconds() {
         let (budget, begun) = (ReadBudget::default(), Instant::now());
         for _ in 0..AT_ONCE {
             budget.take().await;
@@ -49,6 +50,6 @@ mod tests {
             budget.take().await;
         }
         let took = begun.elapsed();
-        assert!((Duration::from_secs(60)..Duration::from_secs(61)).contains(&took), "{took:?}");
+        assert!((Duration::from_secs(64)..Duration::from_secs(65)).contains(&took), "{took:?}");
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::host_reaper::HostReaper;
 use crate::host_watch::HostWatch;
 use crate::reap_error::{ReapError, ReaperSettings};
-use crate::report::{OrphanOutcome, SweepReport};
+use crate::report::{OrphanOutcome, OrphanReport, SweepReport};
 use crate::stop_orphans::ReapMode;
 
 /// Least time between two sweeps. Ours: with the second look 10 s later, an orphan lives less than 60 s.
@@ -42,7 +42,7 @@ pub struct LastSweep {
 /// How the reaper does.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReapCondition {
-    /// Orphans that this daemon stopped.
+    /// Orphans whose task this daemon stopped.
     pub stopped_total: u64,
     /// The last sweep that ended.
     pub last: Option<LastSweep>,
@@ -111,9 +111,9 @@ async fn sweep(reaper: &mut HostReaper, watch: &HostWatch) -> (SweepReport, usiz
 }
 
 fn tell_sweep(condition: &watch::Sender<ReapCondition>, report: SweepReport, took: Duration) {
-    let is_stopped =
-        |done: &OrphanOutcome| matches!(done, OrphanOutcome::Stopped | OrphanOutcome::Settled);
-    let stopped = report.orphans.iter().filter(|orphan| is_stopped(&orphan.done)).count();
+    // Of a record that was only settled, ECS showed no task.
+    let is_stopped = |orphan: &&OrphanReport| orphan.done == OrphanOutcome::Stopped;
+    let stopped = report.orphans.iter().filter(is_stopped).count();
     condition.send_modify(|condition| {
         condition.stopped_total += stopped as u64;
         condition.last = Some(LastSweep { at: SystemTime::now(), took, report });
@@ -134,16 +134,10 @@ fn pause_after(report: &SweepReport, tasks: usize, apart: Duration) -> Duration 
 mod tests {
     use super::*;
     use crate::orphan_reason::OrphanReason;
-    use crate::report::OrphanReport;
     use fargate_model::job::JobKey;
 
-    #[test]
-    fn a_thousand_tasks_cost_a_third_of_a_call_a_second() {
-        let apart = Duration::from_secs(10);
-        let quiet = SweepReport::default();
-        assert_eq!(pause_after(&quiet, 0, apart), SWEEP_EACH);
-        assert_eq!(pause_after(&quiet, 1000, apart), Duration::from_secs(60));
-        let orphan = OrphanReport {
+    fn orphan(done: OrphanOutcome) -> OrphanReport {
+        OrphanReport {
             task: None,
             job: JobKey::from_bits([7; 32]),
             job_id: None,
@@ -151,9 +145,31 @@ mod tests {
             region: "eu-west-1".to_owned(),
             age: None,
             reason: OrphanReason::NoRecord,
-            done: OrphanOutcome::SeenOnce,
-        };
-        let found = SweepReport { orphans: vec![orphan], ..SweepReport::default() };
+            done,
+        }
+    }
+
+    #[test]
+    fn a_record_that_was_only_settled_is_no_task_that_was_stopped() {
+        let condition = watch::Sender::new(ReapCondition::default());
+        let orphans = vec![
+            orphan(OrphanOutcome::Stopped),
+            orphan(OrphanOutcome::Settled),
+            orphan(OrphanOutcome::NotDone("throttled".to_owned())),
+        ];
+        let report = SweepReport { orphans, ..SweepReport::default() };
+        tell_sweep(&condition, report, Duration::ZERO);
+        assert_eq!(condition.borrow().stopped_total, 1);
+    }
+
+    #[test]
+    fn a_thousand_tasks_cost_a_third_of_a_call_a_second() {
+        let apart = Duration::from_secs(10);
+        let quiet = SweepReport::default();
+        assert_eq!(pause_after(&quiet, 0, apart), SWEEP_EACH);
+        assert_eq!(pause_after(&quiet, 1000, apart), Duration::from_secs(60));
+        let orphans = vec![orphan(OrphanOutcome::SeenOnce)];
+        let found = SweepReport { orphans, ..SweepReport::default() };
         let tick = Duration::from_millis(1);
         assert_eq!(pause_after(&found, 0, apart), apart + tick);
         assert_eq!(pause_after(&found, 1000, apart), Duration::from_secs(20) + tick);

@@ -1,9 +1,9 @@
 //! The filter as one line of text, `project:acme/web verdict:failed,system lint`, and back.
 
 /// What may stand before a colon, in the order in which the text shows it. `q` has no key.
-pub(crate) const FILTER_KEYS: [&str; 12] = [
-    "project", "verdict", "cause", "class", "image", "size", "host", "spot", "ref", "start",
-    "lived", "cost",
+pub(crate) const FILTER_KEYS: [&str; 13] = [
+    "project", "verdict", "cause", "object", "class", "image", "size", "host", "spot", "ref",
+    "start", "lived", "cost",
 ];
 
 /// The text of a filter. Values with blanks stand in quotation marks.

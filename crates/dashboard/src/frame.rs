@@ -122,8 +122,9 @@ impl PageFrame {
                 "This is the local cloud on your machine. No AWS account is used and nothing costs money."
             },
             None => return None,
+            // The number ticks, and is spoken once a minute.
             Some(PageBanner::EcsSilent { for_ms, error }) => html! {
-                "ECS has not answered for " (number::duration(*for_ms)) " ("
+                "ECS has not answered for " (text::ticking_age(at.saturating_sub(*for_ms), at)) " ("
                 (text::sentence(error)) "). States may be older than they look."
             },
             Some(PageBanner::IntakePaused { by, since_ms, note, waiting, is_draining }) => html! {
@@ -136,7 +137,7 @@ impl PageFrame {
             Some(PageBanner::HistoryUnreadable { error, tasks }) => html! {
                 "The history cannot be read: " (text::sentence(error)) ". Jobs run on without it."
                 @if let Some(tasks) = tasks {
-                    " Below is what ECS says now: " (number::counted(*tasks, "task", "tasks")) "."
+                    " ECS shows " (number::counted(*tasks, "task", "tasks")) " of this host now."
                 }
             },
             Some(PageBanner::HistoryStalled { since_ms: Some(since_ms), error, waiting }) => {
@@ -185,7 +186,8 @@ impl PageFrame {
                 body {
                     a.skip href="#content" { "Skip to content" }
                     (self.header())
-                    p.banner.stream id="stream" role="status" hidden {}
+                    // The script speaks of it in `#spoken`: its numbers tick.
+                    p.banner.stream id="stream" hidden {}
                     (main)
                     (self.footer(name))
                     (pattern_definitions())

@@ -2,6 +2,7 @@
 //!
 //! Every cell has its number, so the shade says nothing that the text does not.
 
+use fargate_model::half_hours::{HALF_HOUR_MS, HALF_HOURS_OF_DAY, shown_half_hours};
 use fargate_status_answers::StartTimeAnswer;
 use maud::{Markup, html};
 
@@ -10,8 +11,6 @@ use crate::page_query::PageQuery;
 
 /// Half hours of a day.
 const COLUMNS: u8 = 48;
-const HALF_HOURS_OF_DAY: u64 = 48;
-const HALF_HOUR_MS: u64 = 1_800_000;
 
 /// The lengths of the rows: words, and the range in an address.
 const ROWS: [(&str, &str); 7] = [
@@ -53,18 +52,6 @@ fn percentile_row(column: &[u64; 7], of_100: u64, least: u64) -> Option<usize> {
     })
 }
 
-/// The half hours that the map of this window shows, counted from 1970: the first one, and the one after the last.
-/// `None` for a window of more than a day: a cell is a sum over its days then, and no address means its jobs.
-fn shown_half_hours(answer: &StartTimeAnswer) -> Option<(u64, u64)> {
-    let (begun, end) = (answer.from_ms / HALF_HOUR_MS, answer.to_ms.div_ceil(HALF_HOUR_MS));
-    match end.saturating_sub(begun) {
-        0..=HALF_HOURS_OF_DAY => Some((begun, end)),
-        // The half hour of the beginning comes again at the end, and the history counts it there alone.
-        n if n == HALF_HOURS_OF_DAY + 1 => Some((begun + 1, end)),
-        _ => None,
-    }
-}
-
 /// The jobs of a cell: exactly those that it counts.
 fn cell_query(
     answer: &StartTimeAnswer,
@@ -72,7 +59,7 @@ fn cell_query(
     half_hour: u8,
     row: usize,
 ) -> Option<PageQuery> {
-    let (first, end) = shown_half_hours(answer)?;
+    let (first, end) = shown_half_hours(answer.from_ms, answer.to_ms)?;
     let of_day = u64::from(half_hour);
     let at = (first..end).find(|at| at % HALF_HOURS_OF_DAY == of_day)?;
     let from_ms = answer.from_ms.max(at * HALF_HOUR_MS);
@@ -149,7 +136,8 @@ fn cell(
 }
 
 fn heat_key(answer: &StartTimeAnswer) -> Markup {
-    let later = shown_half_hours(answer).map(|(first, _)| first * HALF_HOUR_MS);
+    let later =
+        shown_half_hours(answer.from_ms, answer.to_ms).map(|(first, _)| first * HALF_HOUR_MS);
     let later = later.filter(|first| *first > answer.from_ms);
     html! {
         p.heat-key {

@@ -59,6 +59,10 @@ pub(crate) fn history_filters(answer: &HistoryAnswer, query: &PageQuery) -> Mark
         }
         div.filter-row data-view-from=(answer.from_ms) data-view-to=(answer.to_ms) {
             (window_links(query, "/history"))
+            @if query.get("window") == Some("ended") {
+                a href=(query.without(&PAGING).with("window", "").href("/history"))
+                    title="Show the jobs that were received in this time" { "Ended in this time" }
+            }
             details.filters {
                 summary { "Filters" @if n > 0 { " " span.count { (n) } } }
                 div.filter-body {

@@ -54,7 +54,13 @@ fn nothing_matches(answer: &HistoryAnswer, query: &PageQuery) -> Markup {
         p.empty id="count" tabindex="-1" {
             @if is_filtered(query) {
                 "No job matches " code { bdi { (text::sentence(&filter_text(&pairs))) } }
-                ". Without the filter there are " (number::count(answer.all)) ". "
+                @if let Some(filter) = &answer.removable {
+                    ". Without " code { (text::plain_name(&filter.key)) } " there are "
+                    (number::count(filter.jobs)) ". "
+                    a href=(query.without(&[filter.key.as_str(), "after", "before"]).href("/history")) { "Remove it" } " "
+                } @else {
+                    ". Without the filter there are " (number::count(answer.all)) ". "
+                }
                 a href=(cleared(query).href("/history")) { "Clear all" }
             } @else {
                 "No job in this window. " a href=(query.without(&["from", "to"]).with("last", "30d").href("/history")) { "Show 30 days" }

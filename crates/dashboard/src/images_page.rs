@@ -12,6 +12,12 @@ use crate::state_mark::MarkKind;
 /// After so long the registry is to be asked again.
 const REGISTRY_OLD_MS: u64 = 3 * 3_600_000;
 
+/// What a configuration needs before an image of this name can be built.
+const IMAGE_TABLE: &str = r#"[image.ci]
+repository = "registry.example/team/ci"
+context = "/srv/images/ci"
+manifest = "/srv/images/images.json""#;
+
 /// The page of images.
 #[must_use]
 pub fn images_page(answer: &ImagesAnswer, frame: &PageFrame) -> String {
@@ -22,7 +28,9 @@ pub fn images_page(answer: &ImagesAnswer, frame: &PageFrame) -> String {
         (registry(answer, frame.at_ms))
         @if has_none {
             p.empty { "No image is managed here. Jobs use the image of the task definition, as configured. To build one:" }
-            (text::command("fargate-runner image build ci"))
+            pre tabindex="0" { code { (IMAGE_TABLE) } }
+            p { "belongs into the configuration, with a folder that has a Dockerfile. Then:" }
+            (text::command("fargate-runner image publish ci"))
         } @else {
             (drift(&answer.drift, frame.at_ms))
             (channels(&answer.channels, frame.at_ms))

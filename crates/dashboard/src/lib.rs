@@ -45,7 +45,8 @@ pub use history_page::history_page;
 pub use images_page::images_page;
 pub use job_page::job_page;
 pub use messages::{
-    cause_page, job_choice_page, job_not_found_page, message_page, not_found_page, sign_in_page,
+    cause_page, job_choice_page, job_not_found_page, later_page, message_page, not_found_page,
+    not_stopped_page, sign_in_page,
 };
 pub use now_page::now_page;
 pub use start_time_page::start_time_page;

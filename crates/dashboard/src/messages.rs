@@ -22,7 +22,8 @@ pub fn sign_in_page(frame: &PageFrame, refused: Option<&str>) -> String {
             input id="token" type="password" name="token" autocomplete="current-password" required autofocus;
             button.primary type="submit" { "Sign in" }
         }
-        p { "Who runs this host makes a token with " code { "fargate-runner serve token" } "." }
+        p { "Who runs this host makes a token with "
+            code { "fargate-runner serve token --name anna --role viewer" } "." }
     };
     frame.render("sign-in", "Sign in", "Sign in with a token.", &content)
 }
@@ -78,10 +79,40 @@ pub fn message_page(frame: &PageFrame, title: &str, message: &str) -> String {
     one_message(frame, title, &html! { (text::sentence(message)) })
 }
 
+/// Why a page cannot be shown now. Its address may have an answer later.
+#[must_use]
+pub fn later_page(frame: &PageFrame, title: &str, message: &str) -> String {
+    // An address is written in these characters only, and begins with one slash.
+    let is_address = frame.path.bytes().all(|byte| byte.is_ascii_graphic())
+        && frame.path.starts_with('/')
+        && !frame.path.starts_with("//");
+    let again = is_address.then(|| {
+        html! { p { a.button href=(frame.page_query().href(&frame.path)) { "Try again" } } }
+    });
+    whole_message(frame, title, &html! { (text::sentence(message)) }, again.as_ref(), false)
+}
+
+/// Why a task was not stopped. It is urgent, so it is spoken at once.
+#[must_use]
+pub fn not_stopped_page(frame: &PageFrame, title: &str, message: &str) -> String {
+    whole_message(frame, title, &html! { (text::sentence(message)) }, None, true)
+}
+
 fn one_message(frame: &PageFrame, title: &str, words: &Markup) -> String {
+    whole_message(frame, title, words, None, false)
+}
+
+fn whole_message(
+    frame: &PageFrame,
+    title: &str,
+    words: &Markup,
+    next: Option<&Markup>,
+    is_urgent: bool,
+) -> String {
     let content = html! {
         h1 { (text::sentence(title)) }
-        p.answer id="answer" { (words) }
+        p.answer id="answer" data-alert[is_urgent] { (words) }
+        @if let Some(next) = next { (next) }
         p { a href="/" { "Now" } " \u{b7} " a href="/history" { "History" } }
     };
     frame.render("message", &text::plain_name(title), &text::sentence(title), &content)

@@ -11,8 +11,10 @@ use crate::page_query::PageQuery;
 use crate::state_mark::MarkKind;
 use crate::strip::{sparkline, trend_text};
 
-/// What failed in the last hour.
-const FAILURES: &str = "/history?verdict=failed,system,timed_out&last=1h";
+/// Ids of jobs that are not over that a line shows at most.
+const SHOWN_OPEN: usize = 20;
+/// What an address says instead of an object, if a cause is about nothing that is known.
+const NO_OBJECT: &str = "-";
 
 /// The page of what happens now.
 #[must_use]
@@ -24,7 +26,7 @@ pub fn now_page(answer: &NowAnswer, frame: &PageFrame) -> String {
         @if answer.is_first_use {
             (first_use())
         } @else {
-            (counts(answer))
+            (counts(answer, &frame.page_query()))
             (limits(answer))
             (gitlab_runner(answer.gitlab_runner.as_ref(), frame.at_ms))
             (attention(answer, frame))
@@ -126,15 +128,34 @@ fn intake(answer: &NowAnswer, frame: &PageFrame) -> Markup {
                     label for="pause-note" { "Why? Everyone sees this note until you resume." }
                     input id="pause-note" type="text" name="note" required maxlength="200" autofocus;
                     p.hint { "Same as: " code { "fargate-runner pause --note \"...\"" } }
+                    p.hint { "Drain the host to let it become idle, before you restart or remove it. Same as: "
+                        code { "fargate-runner drain --note \"...\"" } }
                 }
                 button type="button" popovertarget="intake-dialog" popovertargetaction="hide" { "Leave it" }
-                button type="submit" { @if is_paused { "Resume intake" } @else { "Pause intake" } }
+                @if is_paused {
+                    button type="submit" { "Resume intake" }
+                } @else {
+                    button type="submit" { "Pause intake" }
+                    button type="submit" formaction="/intake/drain" { "Drain host" }
+                }
             }
         }
     }
 }
 
-fn counts(answer: &NowAnswer) -> Markup {
+/// The jobs that failed in the last hour, on the hosts and in the projects that the page shows: the same jobs as the
+/// page counts, which go by their end.
+fn failures_query(query: &PageQuery) -> PageQuery {
+    let kept = |name: &str| query.list(name).join(",");
+    PageQuery::default()
+        .with("host", &kept("host"))
+        .with("project", &kept("project"))
+        .with("verdict", "failed,system,timed_out")
+        .with("last", "1h")
+        .with("window", "ended")
+}
+
+fn counts(answer: &NowAnswer, query: &PageQuery) -> Markup {
     let counts = &answer.counts;
     let failed = counts.failed_1h_system + counts.failed_1h_script;
     let oldest = counts.oldest_wait_ms.map(|ms| format!("oldest {}", number::ticking(ms)));
@@ -160,13 +181,13 @@ fn counts(answer: &NowAnswer) -> Markup {
             (tile(MarkKind::Starting, "Starting", "#starting", counts.starting, slowest))
             (tile(MarkKind::Running, "Running", "#running", counts.running, running))
             (tile(if counts.failed_1h_system > 0 { MarkKind::SystemFailure } else { MarkKind::Failed },
-                "Failed, last hour", FAILURES, failed, split))
+                "Failed, last hour", &failures_query(query).href("/history"), failed, split))
         }
     }
 }
 
 fn attention(answer: &NowAnswer, frame: &PageFrame) -> Markup {
-    let (query, now_ms) = (frame.page_query(), frame.at_ms);
+    let query = frame.page_query();
     let newest_first = query.get("sort") == Some("newest");
     let sort = |value: &str, words: &str, is_chosen: bool| {
         html! { a href=(query.with("sort", value).href("/")) aria-current=[is_chosen.then_some("true")] { (words) } }
@@ -188,10 +209,10 @@ fn attention(answer: &NowAnswer, frame: &PageFrame) -> Markup {
                 p.empty { "Nothing failed in the last hour." }
             } @else {
                 ul.causes {
-                    @for row in &answer.attention { (cause_row(row, now_ms)) }
+                    @for row in &answer.attention { (cause_row(row, frame)) }
                 }
                 @if answer.more_causes > 0 {
-                    p.more { a href=(FAILURES) {
+                    p.more { a href=(failures_query(&query).with("group", "cause").href("/history")) {
                         (number::counted(answer.more_causes, "more cause", "more causes"))
                     } }
                 }
@@ -200,12 +221,16 @@ fn attention(answer: &NowAnswer, frame: &PageFrame) -> Markup {
     }
 }
 
-fn cause_row(row: &AttentionRow, now_ms: u64) -> Markup {
+/// One cause with one object. Two of them never share a row, so the script tells them apart by both.
+fn cause_row(row: &AttentionRow, frame: &PageFrame) -> Markup {
+    let now_ms = frame.at_ms;
     let kind = if row.is_system { MarkKind::SystemFailure } else { MarkKind::Failed };
-    let href =
-        PageQuery::default().with("cause", &row.why.slug).with("last", "24h").href("/history");
+    let key = match &row.object {
+        Some(object) => format!("{} {}", row.why.slug, text::sentence(object)),
+        None => row.why.slug.clone(),
+    };
     html! {
-        li.cause data-row=(row.why.slug) data-system[row.is_system] {
+        li.cause data-row=(key) data-system[row.is_system] {
             details {
                 summary {
                     (kind.shape_only())
@@ -230,10 +255,34 @@ fn cause_row(row: &AttentionRow, now_ms: u64) -> Markup {
                         p.fix { strong { "Fix: " } (text::marked_sentence(action)) }
                     }
                     @if let Some(command) = &row.why.command { (text::command(command)) }
-                    p { a href=(href) { "These " (number::counted(row.jobs, "job", "jobs")) } " \u{b7} "
+                    p { (jobs_of_cause(row, frame)) " \u{b7} "
                         a href=(crate::why_card::cause_href(&row.why.slug)) { (text::plain_name(&row.why.slug)) } }
                 }
             }
+        }
+    }
+}
+
+/// The jobs that a line counts: those that failed as a list, those that are not over one by one.
+fn jobs_of_cause(row: &AttentionRow, frame: &PageFrame) -> Markup {
+    let open = row.open_jobs.len();
+    let failed = row.jobs.saturating_sub(open as u64);
+    // A guest sees causes of all objects as one.
+    let object = row.object.as_deref().or(frame.is_signed_in.then_some(NO_OBJECT));
+    let failures = failures_query(&frame.page_query()).with("cause", &row.why.slug);
+    let href = failures.with("object", object.unwrap_or_default()).href("/history");
+    html! {
+        @if failed > 0 {
+            a href=(href) { "These " (number::counted(failed, "job", "jobs")) }
+        }
+        @if failed > 0 && open > 0 { ", and " }
+        @if open > 0 {
+            @if failed == 0 { "Not over yet: " } @else { "not over yet: " }
+            @for (at, id) in row.open_jobs.iter().take(SHOWN_OPEN).enumerate() {
+                @if at > 0 { ", " }
+                a href=(text::job_href(id)) { (text::name(id)) }
+            }
+            @if open > SHOWN_OPEN { " and " (number::count((open - SHOWN_OPEN) as u64)) " more" }
         }
     }
 }

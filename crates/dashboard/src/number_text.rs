@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use fargate_model::moment::rfc3339_seconds;
 use fargate_model::text;
 pub(crate) use fargate_model::text::{bytes, count};
 
@@ -121,8 +122,7 @@ pub(crate) fn exact_moment(at_ms: u64) -> String {
 
 /// `2026-11-30T14:02:28Z`, as it stands in an address.
 pub(crate) fn url_moment(at_ms: u64) -> String {
-    let day = calendar_day(at_ms);
-    format!("{:04}-{:02}-{:02}T{}Z", day.year, day.month, day.day, clock(at_ms))
+    rfc3339_seconds(at_ms)
 }
 
 /// A moment for an address, with its milliseconds if it has some.

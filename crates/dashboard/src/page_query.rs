@@ -6,10 +6,10 @@ use form_urlencoded::{Serializer, parse};
 use crate::filter_text::filter_pairs;
 
 /// The order of the parameters that pages know. Others come after them, as they were.
-const ORDER: [&str; 26] = [
-    "host", "project", "q", "verdict", "cause", "class", "image", "size", "spot", "ref", "start",
-    "lived", "cost", "last", "from", "to", "sort", "after", "before", "per", "group", "by", "try",
-    "view", "channel", "show",
+const ORDER: [&str; 28] = [
+    "host", "project", "q", "verdict", "cause", "object", "class", "image", "size", "spot", "ref",
+    "start", "lived", "cost", "last", "from", "to", "window", "sort", "after", "before", "per",
+    "group", "by", "try", "view", "channel", "show",
 ];
 
 /// Parameters with their values.

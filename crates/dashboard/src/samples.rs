@@ -95,8 +95,15 @@ pub fn now(names: &SampleNames) -> NowAnswer {
         refused_capacity: 9,
         refused_throttled: 2,
         attention: vec![
-            attention(no_capacity(names), Some("new"), 9, true),
-            attention(image_denied(names), Some("back"), 3, true),
+            AttentionRow {
+                object: names.some("eu-west-1a and eu-west-1b"),
+                open_jobs: vec!["gl-4411".to_owned()],
+                ..attention(no_capacity(names), Some("new"), 9, true)
+            },
+            AttentionRow {
+                object: names.some("registry-login"),
+                ..attention(image_denied(names), Some("back"), 3, true)
+            },
             attention(script_failed(names), None, 2, false),
         ],
         waiting: waiting(names),
@@ -148,6 +155,7 @@ fn attention(why: WhyAnswer, mark: Option<&str>, jobs: u64, is_system: bool) -> 
         last_ms: NOW_MS - 20_000,
         per_5min: vec![0, 0, 1, 0, 0, 0, 1, 0, 1, 2, 1, jobs / 3],
         is_system,
+        ..AttentionRow::default()
     }
 }
 

@@ -27,6 +27,10 @@ export function say(sentence, kind = "all") {
   }, Math.max(0, spokenAt + 10_000 - Date.now()));
 }
 
+// A task was not stopped. A screen reader speaks what changes in the region, not what is there from the start.
+const urgent = one("[data-alert]");
+if (urgent) setTimeout(() => { one("#spoken-alert").textContent = urgent.textContent; }, 100);
+
 // Theme, and the zone in which times are shown.
 function chooseTheme(theme) {
   store.set("theme", theme);

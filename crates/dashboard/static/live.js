@@ -221,7 +221,7 @@ function announce(fresh, state, waits, causes) {
 }
 
 // The stream.
-let stream, heardAt = Date.now(), heardServer = Number(main.dataset.at), wasLost = false, hiddenTimer;
+let stream, heardAt = Date.now(), heardServer = Number(main.dataset.at), wasLost = false, wasAway = false, hiddenTimer;
 const banner = one("#stream");
 function connect() {
   stream?.close();
@@ -246,6 +246,9 @@ function connect() {
 const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 function tell(words, button) {
   banner.hidden = false;
+  // A button that is there stays, so that who has reached it does not lose it.
+  const there = one("button", banner);
+  if (there && there.textContent === button?.textContent) { banner.firstChild.data = words; return; }
   banner.replaceChildren(words);
   if (button) banner.append(" ", button);
 }
@@ -259,7 +262,7 @@ function makeButton(words, does) {
 let backTimer;
 function back(words) {
   if (!wasLost) return;
-  wasLost = false;
+  [wasLost, wasAway] = [false, false];
   tell(words);
   say(words);
   clearTimeout(backTimer);
@@ -274,10 +277,13 @@ function watchStream() {
     setText(fresh, clock(heardServer));
   }
   if (silent < SILENT_MS && navigator.onLine) return;
-  if (!wasLost) say("Live updates stopped.");
-  wasLost = true;
+  const isAway = silent > LOST_MS || !navigator.onLine;
+  // The banner's seconds tick, so it is no live region; each change is spoken once.
+  if (!wasLost) say(`Live updates stopped at ${clock(heardServer)}.`);
+  if (isAway && !wasAway) say(`Not connected since ${clock(heardServer)}. This page shows the past.`);
+  [wasLost, wasAway] = [true, isAway];
   if (pausedAt) return;
-  if (silent > LOST_MS || !navigator.onLine) {
+  if (isAway) {
     tell(`Not connected since ${clock(heardServer)}. This page shows the past.`, makeButton("Reload", () => location.reload()));
   } else {
     tell(`Live updates stopped at ${clock(heardServer)} (${Math.floor(silent / 1000)} s ago). Trying again. Numbers below are from then.`);
@@ -299,6 +305,7 @@ function togglePause() {
   pausedAt = pausedAt ? 0 : Date.now();
   changesWhilePaused = 0;
   showPause();
+  say(pausedAt ? "Updates paused by you." : "Updates go on.");
   if (!pausedAt) refreshSoon(0);
 }
 document.addEventListener("click", (event) => {

@@ -133,6 +133,16 @@ impl MadeAccessPoint {
         }
     }
 
+    /// The access point of this volume for some project; `None` if `point` is another one.
+    #[must_use]
+    pub fn of_some_project(volume: &StorageVolume, point: &EfsAccessPoint) -> Option<Self> {
+        let project = point.shape.tags.get(PROJECT_TAG)?.clone();
+        let word = point.shape.tags.get(PROTECTION_TAG)?;
+        let protection = ProtectionLevel::ALL.into_iter().find(|level| level.word() == word)?;
+        let made = Self::new(volume, FolderOwner::Project { project, protection });
+        made.is(point).then_some(made)
+    }
+
     /// The folder of the file system that it shows.
     #[must_use]
     pub fn root(&self) -> &str {

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_that_stands_still_within_a_write_does_not_hold_back_the_others() {
+    fn a_connection_asks_for_the_limit_of_idle_transactions() {
         let options = server_options("postgres://ci@127.0.0.1/ci").unwrap();
         let given = options.get_options().unwrap_or_default();
         assert!(given.contains("idle_in_transaction_session_timeout=60000"), "{given}");

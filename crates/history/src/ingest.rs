@@ -198,6 +198,7 @@ impl JournalIngest {
             self.rebuild.begin_again();
         }
         self.hear_if_due().await?;
+        self.take_in_actions().await?;
         let has_more = self.take_in().await?;
         self.store.look_for_news().await?;
         if !has_more {

@@ -20,12 +20,17 @@ pub struct JobFilter {
     pub from_ms: Option<u64>,
     /// Received before this moment.
     pub to_ms: Option<u64>,
+    /// The two moments are about the end of a job and not about when it was received. A job that is not over
+    /// is then left out.
+    pub by_end: bool,
     /// Each word stands somewhere in job, project, branch, id or task id; case does not matter.
     pub text: Option<String>,
     /// How it ended.
     pub verdicts: Vec<JobVerdict>,
     /// Slugs of causes.
     pub causes: Vec<String>,
+    /// What causes are about: an image, a secret, zones. `None`: a cause that is about nothing that is known.
+    pub objects: Vec<Option<String>>,
     /// Classes of causes.
     pub classes: Vec<String>,
     /// Paths of projects.
@@ -48,6 +53,8 @@ pub struct JobFilter {
     pub cost: ValueRange,
 }
 
+/// The cause of a script that failed by itself.
+const SCRIPT_FAILED: &str = "script-failed";
 /// Words of the free text that are looked for. Ours.
 const MOST_WORDS: usize = 8;
 
@@ -55,14 +62,21 @@ impl JobFilter {
     /// The same window without any filter.
     #[must_use]
     pub fn window(&self) -> Self {
-        Self { from_ms: self.from_ms, to_ms: self.to_ms, ..Self::default() }
+        let Self { from_ms, to_ms, by_end, .. } = *self;
+        Self { from_ms, to_ms, by_end, ..Self::default() }
+    }
+
+    /// The column that the window is about.
+    pub(crate) fn time_column(&self) -> &'static str {
+        if self.by_end { "ended_ms" } else { "received_ms" }
     }
 
     /// Adds `WHERE` and the conditions.
     pub(crate) fn add_to(&self, statement: &mut SqlStatement) {
-        statement.push(" WHERE received_ms >= ").bind(self.from_ms.unwrap_or(0));
+        let time = self.time_column();
+        statement.push(" WHERE ").push(time).push(" >= ").bind(self.from_ms.unwrap_or(0));
         if let Some(to_ms) = self.to_ms {
-            statement.push(" AND received_ms < ").bind(to_ms);
+            statement.push(" AND ").push(time).push(" < ").bind(to_ms);
         }
         let words = self.text.as_deref().unwrap_or_default().split_whitespace();
         for word in words.take(MOST_WORDS) {
@@ -73,7 +87,6 @@ impl JobFilter {
             self.verdicts.iter().map(|verdict| verdict.word().to_owned()).collect();
         for (column, values) in [
             ("verdict", &verdicts),
-            ("slug", &self.causes),
             ("class", &self.classes),
             ("project", &self.projects),
             ("image", &self.images),
@@ -86,6 +99,8 @@ impl JobFilter {
                 statement.bind_list(values.iter().map(String::as_str));
             }
         }
+        self.add_causes(statement);
+        self.add_objects(statement);
         if let Some(spot) = self.spot {
             statement.push(" AND is_spot = ").bind(spot);
         }
@@ -94,6 +109,38 @@ impl JobFilter {
         {
             range.add_to(statement, column);
         }
+    }
+
+    fn add_causes(&self, statement: &mut SqlStatement) {
+        if self.causes.is_empty() {
+            return;
+        }
+        statement.push(" AND (slug IN ").bind_list(self.causes.iter().map(String::as_str));
+        // A script that failed by itself has no cause of its own in some stories.
+        if self.causes.iter().any(|cause| cause == SCRIPT_FAILED) {
+            let verdict = JobVerdict::Failed.word();
+            statement.push(" OR (slug IS NULL AND verdict = ").bind(verdict).push(")");
+        }
+        statement.push(")");
+    }
+
+    fn add_objects(&self, statement: &mut SqlStatement) {
+        if self.objects.is_empty() {
+            return;
+        }
+        let named: Vec<&str> = self.objects.iter().filter_map(Option::as_deref).collect();
+        let has_none = named.len() < self.objects.len();
+        statement.push(" AND (");
+        if has_none {
+            statement.push("object IS NULL");
+        }
+        if has_none && !named.is_empty() {
+            statement.push(" OR ");
+        }
+        if !named.is_empty() {
+            statement.push("object IN ").bind_list(named);
+        }
+        statement.push(")");
     }
 }
 

@@ -24,6 +24,7 @@ mod location;
 mod lookup;
 mod moments;
 mod overview;
+mod person_actions;
 mod pruning_clock;
 mod rebuild;
 mod rebuild_due;
@@ -46,6 +47,7 @@ pub use job_page::{JobPage, JobRow, JobSort, PageCursor, PageRequest};
 pub use job_update::{AppliedEntry, StoryUpdate};
 pub use location::HistoryLocation;
 pub use overview::{CauseSighting, FailureRow, FilterChoices, JobBucket};
+pub use person_actions::PersonAction;
 pub use pruning_clock::PruningTime;
 pub use rebuild_due::KnownTask;
 pub use starts::{

@@ -1,13 +1,19 @@
-//! Single jobs, whole: by id, and those that are not over.
+//! Single jobs, whole: by id, those that are not over, and those of which ECS refused a launch.
 
 use fargate_job_journal::{JobStory, JournalEntry};
 
 use crate::database::{DataRow, SqlStatement};
 use crate::job_filter::escape_pattern;
-use crate::{HistoryError, HistoryStore};
+use crate::{HistoryError, HistoryStore, JobFilter};
 
 /// Jobs that one id can mean at most. Ours.
 const MOST_MEANT: u64 = 20;
+/// Jobs with a refused launch that one question reads at most. Ours: far more than ten minutes bring.
+const MOST_REFUSED: u64 = 5_000;
+/// Ids that are like a given one, at most. Ours.
+const MOST_NEAR: u64 = 3;
+/// The shortest id that others are compared with. Ours: the shorter it is, the more look like it.
+const SHORTEST_ID: usize = 4;
 /// Events of one job that are read at most. Ours; a job has some dozens.
 const MOST_EVENTS: u64 = 10_000;
 /// The shortest beginning of a key that is looked for. Ours; `jobs list` shows 8 digits.
@@ -45,6 +51,45 @@ impl HistoryStore {
         let read = "SELECT story FROM jobs JOIN stories USING (number) WHERE ended_ms < 0 \
              ORDER BY received_ms, number";
         self.stories("reading the jobs that are not over", &SqlStatement::new(read)).await
+    }
+
+    /// The jobs of the filter of which ECS refused a launch, those that ended last first, at most 5,000.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`].
+    pub async fn refused(&self, filter: &JobFilter) -> Result<Vec<JobStory>, HistoryError> {
+        let mut read = SqlStatement::new("SELECT story FROM jobs JOIN stories USING (number)");
+        filter.add_to(&mut read);
+        // So JSON writes a list that is not empty. Most jobs were never refused, and their stories are not read.
+        read.push(" AND story LIKE '%\"refusals\":[[%' ORDER BY ended_ms DESC LIMIT ");
+        read.bind(MOST_REFUSED);
+        self.stories("reading the jobs of which a launch was refused", &read).await
+    }
+
+    /// Ids that differ from this one in the last character alone, newest first, at most 3.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`].
+    pub async fn near_ids(&self, id: &str) -> Result<Vec<String>, HistoryError> {
+        let Some((last, _)) =
+            id.char_indices().next_back().filter(|(at, _)| *at + 1 >= SHORTEST_ID)
+        else {
+            return Ok(Vec::new());
+        };
+        // One character more, one less, or another one.
+        let mut read = SqlStatement::new("SELECT id FROM jobs WHERE id LIKE ");
+        for (at, like) in [(&id[..last], "_"), (&id[..last], ""), (id, "_")].iter().enumerate() {
+            let (begin, rest) = like;
+            let pattern = format!("{}{rest}", escape_pattern(begin));
+            read.push(if at == 0 { "" } else { " OR id LIKE " });
+            read.bind(pattern.as_str()).push(" ESCAPE '!'");
+        }
+        read.push(" ORDER BY number DESC LIMIT ").bind(MOST_NEAR);
+        let database = self.database().await;
+        let rows = database.rows("looking for ids like this one", &read).await?;
+        rows.iter().map(|row| row.text(0)).collect()
     }
 
     /// What happened to the jobs with this key, oldest first.

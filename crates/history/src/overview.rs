@@ -12,7 +12,7 @@ const MOST_FAILURES: u64 = 5_000;
 /// Verdicts that count as a failure; a cancelled job did not fail.
 const IS_FAILED: &str = "verdict IN ('failed', 'system_failure', 'timed_out')";
 
-/// Jobs that were received in one stretch of time.
+/// Jobs that were received, or that ended, in one stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobBucket {
     /// Its start: milliseconds since 1970.
@@ -73,7 +73,7 @@ pub struct CauseSighting {
 }
 
 impl HistoryStore {
-    /// Jobs over time, by when they were received. Stretches without jobs are left out.
+    /// Jobs over time, by the moment that the filter's window is about. Stretches without jobs are left out.
     ///
     /// # Errors
     ///
@@ -84,8 +84,9 @@ impl HistoryStore {
         bucket_ms: u64,
     ) -> Result<Vec<JobBucket>, HistoryError> {
         let bucket_ms = bucket_ms.max(1);
-        let mut read = SqlStatement::new("SELECT received_ms / ");
-        read.bind(bucket_ms).push(", COUNT(*), SUM(CASE WHEN ").push(IS_FAILED);
+        let mut read = SqlStatement::new("SELECT ");
+        read.push(filter.time_column()).push(" / ").bind(bucket_ms);
+        read.push(", COUNT(*), SUM(CASE WHEN ").push(IS_FAILED);
         read.push(" THEN 1 ELSE 0 END) FROM jobs");
         filter.add_to(&mut read);
         read.push(" GROUP BY 1 ORDER BY 1");
@@ -174,17 +175,18 @@ impl HistoryStore {
         Ok(choices)
     }
 
-    /// Jobs that failed since then, newest first, at most 5,000.
+    /// Jobs of the filter that failed, those that ended last first, at most 5,000.
     ///
     /// # Errors
     ///
     /// [`HistoryError`].
-    pub async fn failures(&self, since_ms: u64) -> Result<Vec<FailureRow>, HistoryError> {
+    pub async fn failures(&self, filter: &JobFilter) -> Result<Vec<FailureRow>, HistoryError> {
         let mut read = SqlStatement::new(
             "SELECT slug, object, key, id, project, ended_ms, verdict, report \
-             FROM jobs JOIN stories USING (number) WHERE ended_ms >= ",
+             FROM jobs JOIN stories USING (number)",
         );
-        read.bind(since_ms).push(" AND ").push(IS_FAILED);
+        filter.add_to(&mut read);
+        read.push(" AND ").push(IS_FAILED);
         read.push(" ORDER BY ended_ms DESC, jobs.number DESC LIMIT ").bind(MOST_FAILURES);
         let rows = self.database().await.rows("reading failures", &read).await?;
         let failure = |row: &crate::database::DataRow| {
@@ -203,20 +205,20 @@ impl HistoryStore {
         rows.iter().map(failure).collect()
     }
 
-    /// Which causes failed jobs that ended in this time: whether a failure of now is new.
+    /// Which causes failed jobs of the filter: whether a failure of now is new.
     ///
     /// # Errors
     ///
     /// [`HistoryError`].
     pub async fn cause_sightings(
         &self,
-        from_ms: u64,
-        to_ms: u64,
+        filter: &JobFilter,
     ) -> Result<Vec<CauseSighting>, HistoryError> {
         let mut read = SqlStatement::new(
-            "SELECT slug, object, COUNT(*), MIN(ended_ms), MAX(ended_ms) FROM jobs WHERE ended_ms >= ",
+            "SELECT slug, object, COUNT(*), MIN(ended_ms), MAX(ended_ms) FROM jobs",
         );
-        read.bind(from_ms).push(" AND ended_ms < ").bind(to_ms).push(" AND slug IS NOT NULL AND ");
+        filter.add_to(&mut read);
+        read.push(" AND slug IS NOT NULL AND ");
         read.push(IS_FAILED)
             .push(" GROUP BY slug, object ORDER BY 5 DESC LIMIT ")
             .bind(MOST_FAILURES);

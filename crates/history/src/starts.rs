@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fargate_model::half_hours::{HALF_HOUR_MS, HALF_HOURS_OF_DAY, shown_half_hours};
 use fargate_status_answers::{HeatMapCell, TimelinePhase};
 
 use crate::database::SqlStatement;
@@ -14,8 +15,6 @@ const LEAST_FOR_MEDIAN: usize = 20;
 const LEAST_FOR_P99: usize = 100;
 /// The edges between the rows of the heat map, in milliseconds.
 const HEAT_EDGES_MS: [u64; 6] = [1_000, 10_000, 20_000, 40_000, 80_000, 160_000];
-const HALF_HOUR_MS: u64 = 30 * 60 * 1000;
-const HALF_HOURS_OF_DAY: u64 = 48;
 const WEEK_MS: u64 = 7 * 24 * 3600 * 1000;
 /// Newest starts from which the usual times are taken. Ours: the last ten thousand of a week say enough.
 const MOST_USUAL: u64 = 10_000;
@@ -192,13 +191,10 @@ impl StartCollector {
     }
 }
 
-/// When the heat map begins. A window of a day begins and ends in the same half hour of two days. Both in one cell would
-/// be two stretches of time, which no address means, so the rest of the first half hour is left out.
+/// When the heat map begins; 0 if the filter says it.
 fn heat_begin(filter: &JobFilter) -> u64 {
     let (Some(from_ms), Some(to_ms)) = (filter.from_ms, filter.to_ms) else { return 0 };
-    let begun = from_ms / HALF_HOUR_MS;
-    let half_hours = to_ms.div_ceil(HALF_HOUR_MS).saturating_sub(begun);
-    if half_hours == HALF_HOURS_OF_DAY + 1 { (begun + 1) * HALF_HOUR_MS } else { 0 }
+    shown_half_hours(from_ms, to_ms).map_or(0, |(first, _)| first * HALF_HOUR_MS)
 }
 
 fn heat_cell(line: &StartLine) -> (u8, u8) {

@@ -75,8 +75,8 @@ pub(crate) async fn login(
         return secret.read().await.map(Some).map_err(words);
     }
     if reference.is_of_ecr() {
-        let region = ecr_region(reference.registry());
-        let login = account.ecr_login(region.unwrap_or_else(|| account.region())).await;
+        let region = reference.ecr_host().map_or_else(|| account.region(), |host| host.region);
+        let login = account.ecr_login(region).await;
         let login = login.map_err(|error| {
             denied(format!("logging in to ECR: {}", escape(&error.to_string())))
         })?;
@@ -96,20 +96,13 @@ fn secret_for<'image>(image: &'image ManagedImage, registry: &str) -> Option<&'i
     named.into_iter().find_map(|(host, secret)| (host == registry).then_some(secret))
 }
 
-/// The Region in `ACCOUNT.dkr.ecr.REGION.amazonaws.com` and in ECR's other names.
-pub(crate) fn ecr_region(registry: &str) -> Option<&str> {
-    registry.split('.').skip_while(|part| !part.contains("ecr")).nth(1)
-}
-
 /// ECR's own API of a repository; `None` if it is not of ECR.
 pub(crate) fn ecr_repository(
     reference: &ImageReference,
     account: &AwsAccount,
 ) -> Option<EcrRepository> {
-    let registry = reference.registry();
-    let region = ecr_region(registry).filter(|_| reference.is_of_ecr())?;
-    let registry_id = registry.split('.').next()?;
-    Some(EcrRepository::new(account, region, registry_id, reference.repository()))
+    let host = reference.ecr_host()?;
+    Some(EcrRepository::new(account, host.region, host.account, reference.repository()))
 }
 
 /// What `docker login` left.
@@ -245,17 +238,5 @@ mod tests {
         assert!(in_config(&auths, "other.example").unwrap().is_none());
         assert!(in_config(&auths, "empty.example").unwrap().is_none());
         assert!(!in_config(&auths, "odd.example").unwrap_err().contains("canary"));
-    }
-
-    #[test]
-    fn the_region_of_ecr_stands_in_its_name() {
-        for (registry, region) in [
-            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", Some("eu-west-1")),
-            ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
-            ("123456789012.dkr-ecr.eu-west-2.on.aws", Some("eu-west-2")),
-            ("registry.example", None),
-        ] {
-            assert_eq!(ecr_region(registry), region, "{registry}");
-        }
     }
 }

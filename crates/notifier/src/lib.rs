@@ -19,7 +19,7 @@ mod webhook;
 
 pub use delivery::{DELIVERY_TIME, DeliveryOutcome, deliver};
 pub use notice::{NoticeKind, OpenCondition, OperatorNotice};
-pub use notice_desk::{HOST_CLASS, NoticeDesk, NoticeRules, NotedMessages, SeenConditions};
+pub use notice_desk::{HOST_CLASS, NotedMessages, NoticeDesk, NoticeRules, SeenConditions};
 pub use notice_outbox::{MOST_WAITING, NoticeOutbox};
 pub use notice_target::{NoticeTarget, targets_of};
 pub use told_notices::{TOLD_NOTICES, ToldNoticeFile, ToldNotices};

@@ -312,8 +312,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_message_is_noted_before_it_can_be_sent() {
         let mut desk = ObservedDesk::of(NotifySettings::default());
-        let seen =
-            SeenConditions { open: vec![open("no-capacity", true)], are_causes_known: true };
+        let seen = SeenConditions { open: vec![open("no-capacity", true)], are_causes_known: true };
         let noted = desk.desk.note_due(&seen, 2);
         assert_eq!(desk.outbox.waiting(), 0, "nobody can send it yet");
         let mut kept = desk.desk.changed().expect("there is something to write");
@@ -335,7 +334,10 @@ mod tests {
         tokio::time::advance(Duration::from_secs(130)).await;
         desk.look(&[], true);
         let topic = desk.restarted(&mut kept);
-        assert_eq!((desk.told(&[], true).await.as_str(), topic.waiting()), ("+no-capacity-no-capacity", 1));
+        assert_eq!(
+            (desk.told(&[], true).await.as_str(), topic.waiting()),
+            ("+no-capacity-no-capacity", 1)
+        );
         // A beginning that is taken after the end was noted counts too.
         let topic = desk.restarted(&mut kept);
         let beginning = desk.outbox.take().await;

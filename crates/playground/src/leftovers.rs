@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use fargate_local_cloud::TaskRecord;
 
 /// What stays in a state folder on purpose: tombstones, locks, journals, the history and the socket of
-/// `serve`, what was told to whoever is on call, which revision of a task definition has which content, the name
-/// of the host, and the id of the machine.
-const KEPT: [&str; 12] = [
+/// `serve`, what was told to whoever is on call, what people did by commands, which revision of a task definition
+/// has which content, the name of the host, and the id of the machine.
+const KEPT: [&str; 13] = [
     "tombstones",
     "locks",
     "journals",
+    "actions",
     "definitions",
     "owner",
     "machine",

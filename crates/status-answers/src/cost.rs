@@ -99,6 +99,6 @@ pub struct CostWaste {
     pub micro_usd: u64,
     /// What it is and what to do.
     pub text: String,
-    /// The page that explains it.
+    /// The page that explains it; empty if there is none.
     pub link: String,
 }

@@ -42,6 +42,18 @@ pub struct HistoryAnswer {
     pub hosts: Vec<String>,
     /// Parameters that are not known, each with the nearest known one.
     pub notices: Vec<String>,
+    /// If no job matches: the filter that leaves out most of them.
+    #[serde(default)]
+    pub removable: Option<RemovableFilter>,
+}
+
+/// A filter without which some jobs match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RemovableFilter {
+    /// Its parameter.
+    pub key: String,
+    /// How many jobs match without it; at most 10,000 are counted.
+    pub jobs: u64,
 }
 
 /// Jobs with one cause.
@@ -60,7 +72,7 @@ pub struct CauseGroup {
 pub struct HistoryBucket {
     /// Its start.
     pub at_ms: u64,
-    /// All jobs that began in it.
+    /// All jobs that were received in it, or that ended in it, as the window is about.
     pub jobs: u64,
     /// Of these, failed ones.
     pub failed: u64,

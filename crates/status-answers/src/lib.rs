@@ -31,7 +31,7 @@ pub use checks::{
 pub use console_link::ecs_console_url;
 pub use cost::{CostAnswer, CostDay, CostGroup, CostWaste, UnpricedCost};
 pub use event_lines::event_line;
-pub use history::{CauseGroup, HistoryAnswer, HistoryBucket, HistoryRow};
+pub use history::{CauseGroup, HistoryAnswer, HistoryBucket, HistoryRow, RemovableFilter};
 pub use images::{CandidateRow, ChannelRow, DriftRow, ImagesAnswer};
 pub use job::{
     JobAnswer, JobDetail, JobEventLine, JobStateWord, JobVerdictWord, StageRow, TimelinePhase,

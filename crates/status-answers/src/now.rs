@@ -35,9 +35,9 @@ pub struct NowAnswer {
     pub counts: StateCounts,
     /// What stops the next job first.
     pub limits: Vec<LimitRow>,
-    /// RunTask calls of the last 10 minutes that found no capacity.
+    /// RunTask calls of the last 10 minutes that found no capacity, those of jobs that are over among them.
     pub refused_capacity: u64,
-    /// RunTask calls of the last 10 minutes that were throttled.
+    /// RunTask calls of the last 10 minutes that were throttled, those of jobs that are over among them.
     pub refused_throttled: u64,
     /// Orphans stopped since 00:00 UTC.
     pub orphans_today: u64,
@@ -130,8 +130,14 @@ pub struct AttentionRow {
     pub why: WhyAnswer,
     /// `new` or `back`.
     pub mark: Option<String>,
+    /// What it is about: the image, the secret, the zones. Not for guests, whose groups have all objects.
+    #[serde(default)]
+    pub object: Option<String>,
     /// How many jobs.
     pub jobs: u64,
+    /// Of these, the ids of the jobs that are not over. The others failed in the last hour.
+    #[serde(default)]
+    pub open_jobs: Vec<String>,
     /// Of how many projects.
     pub projects: u64,
     /// The first of them.

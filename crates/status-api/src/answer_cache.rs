@@ -130,18 +130,16 @@ impl AnswerCache {
             let mut shared = maker.lock().await;
             // One that was begun earlier may lack what this reader has just changed.
             let waited_for = shared.as_ref().filter(|(began, _)| *began >= asked);
-            match waited_for.map(|(_, answer)| answer.clone()) {
+            let waited_for = waited_for.map(|(_, answer)| answer.clone());
+            match waited_for.or_else(|| self.fresh(key, sequence)) {
                 Some(answer) => Ok(answer),
-                None => match self.fresh(key, sequence) {
-                    Some(answer) => Ok(answer),
-                    None => {
-                        let began = Instant::now();
-                        make.await.inspect(|answer| {
-                            self.keep(key, sequence, answer, began.elapsed());
-                            *shared = Some((began, answer.clone()));
-                        })
-                    }
-                },
+                None => {
+                    let began = Instant::now();
+                    make.await.inspect(|answer| {
+                        self.keep(key, sequence, answer, began.elapsed());
+                        *shared = Some((began, answer.clone()));
+                    })
+                }
             }
         };
         let mut makers = self.makers.lock().expect("no one panics while holding the makers");

@@ -64,7 +64,7 @@ pub enum ApiProblem {
     /// Nobody signed in.
     #[error(
         "sign in first: send `Authorization: Bearer TOKEN`, or open /sign-in in a browser; \
-             `fargate-runner serve token` makes a token"
+             `fargate-runner serve token --name NAME` makes a token"
     )]
     NotSignedIn,
     /// The token is not one of the configuration.

@@ -15,6 +15,7 @@ pub(crate) use history::headline_of;
 pub use history::{HistoryParts, bucket_ms, filter_of, history_answer, page_request};
 pub use job::{job_answer, stop_path};
 pub(crate) use live_rows::{live_limits, size_of, start_lengths, usual_key};
+pub(crate) use now::REFUSALS_MS;
 pub use now::{NowParts, now_answer};
 pub use start_time::{StartTimeParts, start_time_answer};
 pub(crate) use words::{counted, why_of_failure};

@@ -148,7 +148,6 @@ impl PassedFacts {
                 live_tasks: live,
                 orphans_stopped: stopped_today,
                 orphans_day_ms: self.day_ms,
-                ..facts.clone()
             };
             let is_new = *facts != new;
             *facts = new;

@@ -7,7 +7,7 @@ use fargate_status_answers::{ImageStarts, StartTimeAnswer};
 use crate::StatusSettings;
 
 /// An image that is larger slows starts. Source: AWS, the size from which it recommends lazy loading (SOCI).
-const LARGE_BYTES: u64 = 250 * 1024 * 1024;
+const LARGE_BYTES: u64 = 250_000_000;
 
 /// Adds to each image of a channel its digest, its size and what slows it.
 pub(crate) fn add_levers(settings: &StatusSettings, answer: &mut StartTimeAnswer) {

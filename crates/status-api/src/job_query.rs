@@ -15,6 +15,12 @@ use crate::clock::{DAY_MS, HOUR_MS, day_begin, month_begin, parse_moment};
 const MOST_VALUES: usize = 50;
 /// Longest free text.
 const LONGEST_TEXT: usize = 200;
+/// Longest object of a cause. Source: the history keeps no longer one.
+const LONGEST_OBJECT: usize = 1024;
+/// What stands for a cause that is about nothing that is known.
+const NO_OBJECT: &str = "-";
+/// Keys that are as short as a word of many jobs' names: `post:deploy` means no `cost`.
+const SHORT_KEY: usize = 4;
 /// Most jobs of one page.
 pub const MOST_PER_PAGE: u64 = 200;
 /// Jobs of a page unless the URL says otherwise.
@@ -34,12 +40,18 @@ pub struct JobQuery {
     pub to_ms: u64,
     /// Whether the window moves with time.
     pub is_moving: bool,
+    /// Whether the URL names the window.
+    pub names_window: bool,
+    /// Whether the window is about the end of a job, and not about when it was received.
+    pub by_end: bool,
     /// Free text: names, projects, branches, ids.
     pub text: Option<String>,
     /// Verdicts, as JSON spells them.
     pub verdicts: Vec<String>,
     /// Slugs of causes.
     pub causes: Vec<String>,
+    /// What causes are about; `None`: nothing that is known.
+    pub objects: Vec<Option<String>>,
     /// Classes of causes.
     pub classes: Vec<String>,
     /// Projects.
@@ -81,13 +93,13 @@ pub struct JobQuery {
 }
 
 /// The filters of every list of jobs.
-const FILTERS: [&str; 14] = [
-    "q", "verdict", "cause", "class", "project", "image", "size", "host", "spot", "ref", "start",
-    "lived", "cost", "last",
+const FILTERS: [&str; 15] = [
+    "q", "verdict", "cause", "object", "class", "project", "image", "size", "host", "spot", "ref",
+    "start", "lived", "cost", "last",
 ];
 /// Parameters beside filters.
-const OTHERS: [&str; 10] =
-    ["from", "to", "sort", "after", "before", "per", "group", "by", "view", "try"];
+const OTHERS: [&str; 11] =
+    ["from", "to", "window", "sort", "after", "before", "per", "group", "by", "view", "try"];
 /// Verdicts: what URLs say, and what JSON says.
 const VERDICTS: [(&str, &str); 7] = [
     ("passed", "passed"),
@@ -109,9 +121,12 @@ impl JobQuery {
             from_ms: now_ms.saturating_sub(window_ms),
             to_ms: now_ms,
             is_moving: true,
+            names_window: false,
+            by_end: false,
             text: None,
             verdicts: Vec::new(),
             causes: Vec::new(),
+            objects: Vec::new(),
             classes: Vec::new(),
             projects: Vec::new(),
             images: Vec::new(),
@@ -149,6 +164,12 @@ impl JobQuery {
             "q" => self.take_text(value, now_ms),
             "verdict" => self.take_verdicts(value),
             "cause" => add(&mut self.causes, value),
+            // Zones and subnets have commas.
+            "object" if self.objects.len() < MOST_VALUES => {
+                let object: String = value.chars().take(LONGEST_OBJECT).collect();
+                self.objects.push(Some(object).filter(|object| object != NO_OBJECT));
+            }
+            "object" => {}
             "class" => add(&mut self.classes, value),
             "project" => add(&mut self.projects, value),
             "image" => add(&mut self.images, value),
@@ -173,13 +194,22 @@ impl JobQuery {
             "last" => match window(value, now_ms) {
                 Some(from_ms) => {
                     (self.from_ms, self.to_ms, self.is_moving) = (from_ms, now_ms, true);
+                    self.names_window = true;
                 }
                 None => self.notice_value("last", value, "1h, 24h, 7d, 30d, today, month"),
             },
             "from" | "to" => match parse_moment(value) {
-                Some(at_ms) if name == "from" => (self.from_ms, self.is_moving) = (at_ms, false),
-                Some(at_ms) => (self.to_ms, self.is_moving) = (at_ms, false),
+                Some(at_ms) => {
+                    let end = if name == "from" { &mut self.from_ms } else { &mut self.to_ms };
+                    *end = at_ms;
+                    (self.is_moving, self.names_window) = (false, true);
+                }
                 None => self.notice_value(name, value, "2026-11-29T14:00:00Z"),
+            },
+            "window" => match value {
+                "received" => self.by_end = false,
+                "ended" => self.by_end = true,
+                other => self.notice_value("window", other, "received, ended"),
             },
             "sort" => self.take_sort(value),
             "after" => self.after = Some(value.to_owned()),
@@ -196,22 +226,20 @@ impl JobQuery {
         }
     }
 
-    /// Free text with `key:value` pairs in it.
+    /// Free text with `key:value` pairs in it. What begins with a quotation mark is text.
     fn take_text(&mut self, text: &str, now_ms: u64) {
         let mut free = Vec::new();
-        for word in words(text) {
-            match word.split_once(':') {
+        for (word, is_quoted) in words(text) {
+            match word.split_once(':').filter(|_| !is_quoted) {
                 Some((name, value)) if name != "q" && FILTERS.contains(&name) => {
-                    self.take(name, value.trim_matches('"'), now_ms);
+                    self.take(name, value, now_ms);
                 }
-                Some((name, value)) if looks_like_name(name) && !value.starts_with("//") => {
-                    // `test:e2e` is a job's name as well.
-                    free.push(word.clone());
-                    if let Some(nearest) = nearest(name) {
-                        self.notices
-                            .push(format!("Unknown filter `{name}`. Did you mean `{nearest}`?"));
-                    }
-                }
+                // `test:e2e` is a job's name.
+                Some((name, value)) if !value.starts_with("//") => match misspelt(name) {
+                    // If it were text, too, it would leave out every job.
+                    Some(nearest) => self.notice_word(name, nearest, &word),
+                    None => free.push(word),
+                },
                 _ => free.push(word),
             }
         }
@@ -261,6 +289,25 @@ impl JobQuery {
         self.notices.truncate(10);
     }
 
+    /// A word of the text that filters nothing, because it was meant as a filter.
+    fn notice_word(&mut self, name: &str, nearest: &str, word: &str) {
+        let word = escape_within(word, 60);
+        self.notices.push(format!(
+            "Unknown filter `{name}`. Did you mean `{nearest}`? In quotation marks it is text: `\"{word}\"`."
+        ));
+        self.notices.truncate(10);
+    }
+
+    /// Looks at all that the history keeps. Of a window that the URL names nothing is changed.
+    pub fn look_at_all(&mut self, what: &str) {
+        if self.names_window {
+            return;
+        }
+        self.from_ms = self.to_ms.saturating_sub(LONGEST_WINDOW_MS);
+        let what = escape_within(what, 60);
+        self.notices.push(format!("`{what}` is looked for in the whole history."));
+    }
+
     fn notice_value(&mut self, name: &str, value: &str, allowed: &str) {
         let shown = escape_within(value, 60);
         self.notices.push(format!("`{name}` cannot be `{shown}`. Possible: {allowed}."));
@@ -277,9 +324,11 @@ impl JobQuery {
 
     fn forget_names(&mut self) {
         let lists = [&mut self.projects, &mut self.refs, &mut self.images];
+        // An object names an image or a secret.
+        let had_objects = !std::mem::take(&mut self.objects).is_empty();
         let had = self.text.take().is_some() | lists.iter().any(|list| !list.is_empty());
         lists.into_iter().for_each(Vec::clear);
-        if had {
+        if had | had_objects {
             let notice = "Filters on names are off: sign in to use them.";
             self.notices.push(notice.to_owned());
         }
@@ -299,9 +348,38 @@ impl JobQuery {
             &self.refs,
         ];
         lists.iter().any(|list| !list.is_empty())
+            || !self.objects.is_empty()
             || self.text.is_some()
             || self.spot.is_some()
             || [&self.start_ms, &self.lived_ms, &self.cost].iter().any(|range| range.is_some())
+    }
+
+    /// The same question without one of its filters, for each of them.
+    #[must_use]
+    pub fn without_each(&self) -> Vec<(&'static str, Self)> {
+        let mut all = Vec::new();
+        let mut without = |key: &'static str, remove: fn(&mut JobQuery)| {
+            let mut query = self.clone();
+            remove(&mut query);
+            if query != *self {
+                all.push((key, query));
+            }
+        };
+        without("q", |query| query.text = None);
+        without("verdict", |query| query.verdicts.clear());
+        without("cause", |query| query.causes.clear());
+        without("object", |query| query.objects.clear());
+        without("class", |query| query.classes.clear());
+        without("project", |query| query.projects.clear());
+        without("image", |query| query.images.clear());
+        without("size", |query| query.sizes.clear());
+        without("host", |query| query.hosts.clear());
+        without("spot", |query| query.spot = None);
+        without("ref", |query| query.refs.clear());
+        without("start", |query| query.start_ms = None);
+        without("lived", |query| query.lived_ms = None);
+        without("cost", |query| query.cost = None);
+        all
     }
 
     /// The window in words: `last 24 hours`.
@@ -350,23 +428,39 @@ fn add_one(list: &mut Vec<String>, value: &str) {
     }
 }
 
-/// Splits at blanks that are not within quotation marks.
-fn words(text: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
+/// Splits at blanks that are not within quotation marks. With each word: whether it begins with such a mark.
+fn words(text: &str) -> Vec<(String, bool)> {
+    let mut words = vec![(String::new(), false)];
     let mut is_quoted = false;
     for c in text.chars().take(4 * LONGEST_TEXT) {
+        let (word, begins_quoted) = words.last_mut().expect("there is always one");
         match c {
-            '"' => is_quoted = !is_quoted,
-            c if c.is_whitespace() && !is_quoted => words.push(String::new()),
-            c => words.last_mut().expect("there is always one").push(c),
+            '"' => {
+                *begins_quoted |= word.is_empty() && !is_quoted;
+                is_quoted = !is_quoted;
+            }
+            c if c.is_whitespace() && !is_quoted => words.push((String::new(), false)),
+            c => word.push(c),
         }
     }
-    words.retain(|word| !word.is_empty());
+    words.retain(|(word, _)| !word.is_empty());
     words
 }
 
 fn looks_like_name(name: &str) -> bool {
     (3..=12).contains(&name.len()) && name.chars().all(|c| c.is_ascii_lowercase())
+}
+
+/// The filter that was meant by a word before a colon. A short key was meant only if its letters are there in
+/// another order, as in `hots`.
+fn misspelt(name: &str) -> Option<&'static str> {
+    let letters = |word: &str| {
+        let mut letters = word.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    let meant = nearest(name).filter(|near| looks_like_name(name) && FILTERS.contains(near))?;
+    (meant.len() > SHORT_KEY || letters(meant) == letters(name)).then_some(meant)
 }
 
 /// The known parameter that differs least, if any is near.
@@ -464,8 +558,6 @@ mod tests {
         let typo = asked("verdct=failed");
         assert_eq!(typo.notices, ["Unknown filter `verdct`. Did you mean `verdict`?"]);
         assert!(!typo.has_filter());
-        let in_text = asked("q=verdct:failed");
-        assert_eq!(in_text.notices, typo.notices);
         let value = asked("verdict=broken&last=soon&per=1000&sort=name");
         assert_eq!(value.notices.len(), 4, "{:?}", value.notices);
         assert_eq!((value.verdicts.len(), value.per, value.sort), (0, PER_PAGE, "started"));
@@ -473,11 +565,71 @@ mod tests {
         assert!(!odd.notices[0].contains('\x1b'));
     }
 
+    /// The whole word was text as well, so the list was empty.
+    #[test]
+    fn a_misspelt_filter_in_the_box_is_named_and_filters_nothing() {
+        let typo = asked("q=verdct:failed");
+        assert_eq!(
+            typo.notices,
+            [
+                "Unknown filter `verdct`. Did you mean `verdict`? In quotation marks it is text: `\"verdct:failed\"`."
+            ]
+        );
+        assert!(!typo.has_filter(), "{typo:?}");
+        assert_eq!(JobQuery { notices: Vec::new(), ..typo }, asked(""));
+        let beside = asked("q=unit+hots:ci-1+verdict:failed");
+        assert_eq!((beside.text.as_deref(), beside.hosts.len()), (Some("unit"), 0));
+        assert_eq!((beside.verdicts.len(), beside.notices.len()), (1, 1), "{:?}", beside.notices);
+    }
+
     #[test]
     fn a_job_s_name_with_a_colon_is_text() {
-        let query = asked("q=test:e2e");
-        assert_eq!(query.text.as_deref(), Some("test:e2e"));
-        assert!(query.notices.is_empty(), "{:?}", query.notices);
+        for name in ["test:e2e", "post:deploy", "list:all", "build:linux"] {
+            let query = asked(&format!("q={name}"));
+            assert_eq!(query.text.as_deref(), Some(name));
+            assert!(query.notices.is_empty(), "{:?}", query.notices);
+        }
+        // One that looks like a filter, in quotation marks.
+        let query = asked("q=%22images:build%22");
+        assert_eq!((query.text.as_deref(), query.notices.len()), (Some("images:build"), 0));
+        let value = asked("q=project:%22acme/web%22");
+        assert_eq!((value.text, value.projects), (None, vec!["acme/web".to_owned()]));
+    }
+
+    #[test]
+    fn an_object_is_whole_and_a_dash_is_no_object() {
+        let query = asked("object=eu-west-1a,+eu-west-1b&object=-&window=ended");
+        assert_eq!(query.objects, [Some("eu-west-1a, eu-west-1b".to_owned()), None]);
+        assert!(query.by_end && query.has_filter() && query.notices.is_empty());
+        assert_eq!(
+            asked("window=soon").notices,
+            ["`window` cannot be `soon`. Possible: received, ended."]
+        );
+    }
+
+    #[test]
+    fn only_a_window_that_the_url_does_not_name_becomes_the_whole_history() {
+        let mut all = asked("q=gl-4411");
+        all.look_at_all("gl-4411");
+        assert_eq!(all.to_ms - all.from_ms, LONGEST_WINDOW_MS);
+        assert_eq!(all.notices, ["`gl-4411` is looked for in the whole history."]);
+        for named in ["q=gl-4411&last=1h", "q=gl-4411&from=2026-11-01T00:00:00Z"] {
+            let mut query = asked(named);
+            let before = query.clone();
+            query.look_at_all("gl-4411");
+            assert_eq!(query, before);
+        }
+    }
+
+    #[test]
+    fn each_filter_can_be_left_out_alone() {
+        let query = asked("verdict=failed&project=acme/web&cost=>1&last=1h");
+        let keys: Vec<_> = query.without_each().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["verdict", "project", "cost"]);
+        let set: String =
+            FILTERS.iter().filter(|key| **key != "last").map(|key| format!("{key}=1&")).collect();
+        let all = asked(&set.replace("verdict=1", "verdict=failed")).without_each();
+        assert_eq!(all.len(), FILTERS.len() - 1, "a new filter can be left out, too");
     }
 
     #[test]

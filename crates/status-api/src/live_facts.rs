@@ -11,10 +11,8 @@ pub struct LiveFacts {
     pub ecs_error: Option<String>,
     /// Tasks of this host that ECS says are alive; `None`: nobody asked.
     pub live_tasks: Option<u64>,
-    /// Orphans stopped since [`LiveFacts::orphans_day_ms`].
+    /// Orphans whose task was stopped since [`LiveFacts::orphans_day_ms`].
     pub orphans_stopped: u64,
     /// The beginning of the day that they are counted for.
     pub orphans_day_ms: u64,
-    /// Free addresses of the subnet that has fewest, with its id; `None`: nobody asked.
-    pub free_addresses: Option<(String, u64)>,
 }

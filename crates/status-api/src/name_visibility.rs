@@ -33,7 +33,6 @@ pub(crate) fn hide_host(admission: Option<&mut JobAdmission>, facts: &mut LiveFa
         Some(JobAdmission::Open) | None => {}
     }
     facts.ecs_error = None;
-    facts.free_addresses = None;
 }
 
 /// Hides which images this configuration manages, and what somebody wrote of a version.
@@ -157,6 +156,7 @@ impl NameVisibility {
     pub fn hide_failures(&self, failures: &mut [FailureRow]) {
         for row in failures {
             if self.hide_names(&mut row.project, [&mut None, &mut None]) {
+                row.object = None;
                 row.report.iter_mut().for_each(without_facts);
             }
         }
@@ -319,7 +319,7 @@ mod tests {
 
         let mut failure = FailureRow {
             slug: text("image-denied"),
-            object: None,
+            object: text("registry/acme/hidden:1"),
             key: "k".to_owned(),
             id: "gl-1".to_owned(),
             project: text("acme/hidden"),
@@ -329,6 +329,7 @@ mod tests {
         };
         visibility().hide_failures(std::slice::from_mut(&mut failure));
         assert_hidden(&failure.report);
+        assert_eq!(failure.object, None);
         assert_eq!(failure.project.as_deref(), Some("private project 1"));
 
         let row = HistoryRow {

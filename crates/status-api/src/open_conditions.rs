@@ -75,7 +75,12 @@ impl StatusService {
         let window = u64::try_from(rules.settings.quiet_after.as_millis()).unwrap_or(u64::MAX);
         let store = self.history()?;
         let from_ms = at_ms.saturating_sub(window);
-        let mut failures = store.failures(from_ms).await.map_err(unread)?;
+        let ended = fargate_history::JobFilter {
+            from_ms: Some(from_ms),
+            by_end: true,
+            ..fargate_history::JobFilter::default()
+        };
+        let mut failures = store.failures(&ended).await.map_err(unread)?;
         let mut live = store.live().await.map_err(unread)?;
         if !rules.settings.project_names {
             self.names.hide_failures(&mut failures);

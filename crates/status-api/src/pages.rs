@@ -110,6 +110,7 @@ pub(crate) fn routes() -> Router<Arc<StatusService>> {
         .route("/sign-in", get(sign_in).post(sign_in_by_form))
         .route("/sign-out", post(sign_out))
         .route("/intake/pause", post(pause))
+        .route("/intake/drain", post(drain))
         .route("/intake/resume", post(resume))
         .route("/tasks/{id}/stop", post(stop))
         .route("/static/{name}", get(static_file))
@@ -148,6 +149,38 @@ where
 /// The page of a problem, with its status.
 fn failed(service: &StatusService, asked: &AskedPage, problem: &ApiProblem) -> Response {
     let problem = &asked.caller.shown(problem.clone());
+    let frame = frame_of_problem(service, asked, problem);
+    let (status, _) = problem.status();
+    let title = status.canonical_reason().unwrap_or("Not answered");
+    let html = match problem {
+        ApiProblem::UnknownPath => fargate_dashboard::not_found_page(&frame),
+        problem if status == StatusCode::SERVICE_UNAVAILABLE => {
+            fargate_dashboard::later_page(&frame, title, &sentence(problem))
+        }
+        problem => fargate_dashboard::message_page(&frame, title, &sentence(problem)),
+    };
+    html_response(status, html)
+}
+
+/// The page of a problem with what a form asked for. There is nothing to read again.
+fn not_done(service: &StatusService, asked: &AskedPage, problem: &ApiProblem) -> Response {
+    let problem = &asked.caller.shown(problem.clone());
+    let frame = frame_of_problem(service, asked, problem);
+    let (status, _) = problem.status();
+    let title = status.canonical_reason().unwrap_or("Not done");
+    html_response(status, fargate_dashboard::message_page(&frame, title, &sentence(problem)))
+}
+
+/// The page that says why a task was not stopped.
+fn not_stopped(service: &StatusService, asked: &AskedPage, problem: &ApiProblem) -> Response {
+    let problem = &asked.caller.shown(problem.clone());
+    let frame = frame_of_problem(service, asked, problem);
+    let words = format!("The task was not stopped. {}", sentence(problem));
+    let html = fargate_dashboard::not_stopped_page(&frame, "Not stopped", &words);
+    html_response(problem.status().0, html)
+}
+
+fn frame_of_problem(service: &StatusService, asked: &AskedPage, problem: &ApiProblem) -> PageFrame {
     let banner = match problem {
         ApiProblem::NoHistory(error) => Some(PageBanner::HistoryUnreadable {
             error: error.clone(),
@@ -155,14 +188,7 @@ fn failed(service: &StatusService, asked: &AskedPage, problem: &ApiProblem) -> R
         }),
         _ => None,
     };
-    let frame = asked.frame(service, banner);
-    let (status, _) = problem.status();
-    let title = status.canonical_reason().unwrap_or("Not answered");
-    let html = match problem {
-        ApiProblem::UnknownPath => fargate_dashboard::not_found_page(&frame),
-        problem => fargate_dashboard::message_page(&frame, title, &sentence(problem)),
-    };
-    html_response(status, html)
+    asked.frame(service, banner)
 }
 
 /// The page of a problem for a caller who is not known.
@@ -260,7 +286,13 @@ async fn job(
             [] => {
                 let frame = asked.frame(&service, None);
                 let days = service.settings.keep_days;
-                let html = fargate_dashboard::job_not_found_page(&frame, &id, days, &[]);
+                let near = {
+                    let (service, id) = (Arc::clone(&service), id.clone());
+                    async move { service.near_ids(&id).await }
+                };
+                // The page is true without them, too.
+                let near = service.work(near).await.unwrap_or_default();
+                let html = fargate_dashboard::job_not_found_page(&frame, &id, days, &near);
                 html_response(StatusCode::NOT_FOUND, html)
             }
             [one] if one.description.id != id && one.key != id => {
@@ -414,7 +446,7 @@ async fn sign_in(
 ) -> Response {
     let asked = AskedPage::new(&uri, caller, &headers);
     let refused = (!service.policy.has_tokens())
-        .then_some("No token is configured. `fargate-runner serve token` makes one.");
+        .then_some("No token is configured. `fargate-runner serve token --name NAME` makes one.");
     let html = fargate_dashboard::sign_in_page(&asked.frame(&service, None), refused);
     html_response(StatusCode::OK, html)
 }
@@ -501,6 +533,23 @@ async fn pause(
     .await
 }
 
+async fn drain(
+    State(service): Service,
+    caller: RequestCaller,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    change_by_form(
+        &service,
+        IntakeChange::Drain,
+        AskedPage::new(&uri, caller, &headers),
+        &headers,
+        body,
+    )
+    .await
+}
+
 async fn resume(
     State(service): Service,
     caller: RequestCaller,
@@ -531,7 +580,7 @@ async fn change_by_form(
     };
     match changed.await {
         Ok(_) => see_other("/"),
-        Err(problem) => failed(service, &asked, &problem),
+        Err(problem) => not_done(service, &asked, &problem),
     }
 }
 
@@ -552,7 +601,7 @@ async fn stop(
     match stopped.await {
         Ok(job) if job.is_empty() => see_other("/"),
         Ok(job) => see_other(&format!("/jobs/{}", path_segment(&job))),
-        Err(problem) => failed(&service, &asked, &problem),
+        Err(problem) => not_stopped(&service, &asked, &problem),
     }
 }
 

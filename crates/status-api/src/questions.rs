@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use fargate_history::{CostKey, FilterChoices, HistoryStore, JobFilter};
+use fargate_history::{CostKey, FilterChoices, HistoryStore, JobFilter, PageRequest};
 use fargate_job_journal::{JobState, JobStory};
 use fargate_status_answers::{
-    ChecksAnswer, CostAnswer, HistoryAnswer, HistoryRow, ImagesAnswer, JobAnswer, NowAnswer,
-    StartTimeAnswer,
+    ChecksAnswer, CostAnswer, HistoryAnswer, HistoryRow, ImagesAnswer, JobAnswer, LimitRow,
+    NowAnswer, RemovableFilter, StartTimeAnswer,
 };
 
 use crate::ApiProblem;
@@ -19,6 +19,9 @@ use crate::clock::{DAY_MS, HOUR_MS, day_begin, month_begin, now_ms};
 use crate::job_query::JobQuery;
 use crate::status_service::{StatusService, UsualKey, unread};
 use crate::{file_answers, image_answers, image_levers, name_visibility};
+
+/// Length of the id of a task. Source: Amazon ECS, the last part of an ARN.
+const TASK_ID_DIGITS: usize = 32;
 
 /// Who asks, and what stands after `?`.
 #[derive(Clone, Debug)]
@@ -62,6 +65,9 @@ impl StatusService {
         let (at_ms, store) = (now_ms(), self.history()?);
         let query = asked.jobs(DAY_MS);
         let mut live = store.live().await.map_err(unread)?;
+        let is_first_use = live.is_empty() && *store.sequence().borrow() == 0;
+        // Quota and slots are used by all jobs, whichever the reader wants to see.
+        let limits = self.limits(&live);
         live.retain(|story| {
             let about = &story.description;
             let fits = |wanted: &[String], given: Option<&String>| {
@@ -69,14 +75,22 @@ impl StatusService {
             };
             fits(&query.hosts, Some(&about.host)) && fits(&query.projects, about.project.as_ref())
         });
-        let mut failures = store.failures(at_ms.saturating_sub(HOUR_MS)).await.map_err(unread)?;
-        let (week, hour) = (at_ms.saturating_sub(7 * DAY_MS), at_ms.saturating_sub(HOUR_MS));
-        let before = store.cause_sightings(week, hour).await.map_err(unread)?;
+        let ended = |from_ms, to_ms| JobFilter {
+            from_ms: Some(at_ms.saturating_sub(from_ms)),
+            to_ms: Some(at_ms.saturating_sub(to_ms)),
+            by_end: true,
+            hosts: query.hosts.clone(),
+            projects: query.projects.clone(),
+            ..JobFilter::default()
+        };
+        let mut failures = store.failures(&ended(HOUR_MS, 0)).await.map_err(unread)?;
+        let before = store.cause_sightings(&ended(7 * DAY_MS, HOUR_MS)).await.map_err(unread)?;
+        let refused = store.refused(&ended(assemble::REFUSALS_MS, 0)).await.map_err(unread)?;
         let hosts = store.hosts().await.map_err(unread)?;
         let usual = self.usual_of(&store, &live, at_ms).await?;
         let starts = self.starts_of_week(&store, at_ms).await?;
         let mut admission = self.host.as_ref().map(fargate_controller::HostControl::admission);
-        let (mut facts, settings) = (self.facts().borrow().clone(), &self.settings);
+        let mut facts = self.facts().borrow().clone();
         if !asked.with_names {
             self.names.hide_stories(&mut live);
             self.names.hide_failures(&mut failures);
@@ -88,9 +102,7 @@ impl StatusService {
         {
             "it does not answer".clone_into(error);
         }
-        let told = gitlab_runner.as_ref().and_then(|numbers| numbers.concurrent);
-        let slots = settings.job_slots.or(told.and_then(|slots| u32::try_from(slots).ok()));
-        let limits = [settings.vcpu_quota, settings.spot_vcpu_quota, slots];
+        let settings = &self.settings;
         let parts = NowParts {
             at_ms,
             host: &settings.host,
@@ -98,19 +110,29 @@ impl StatusService {
             cluster: settings.cluster.as_deref(),
             hosts: hosts.into_iter().map(|row| row.host).collect(),
             live: &live,
+            refused: &refused,
             failures: &failures,
             before: &before,
             usual: &usual,
             starts: Some(&starts),
             admission: admission.as_ref(),
             facts: &facts,
-            limits: live_limits(&live, limits, &settings.host, facts.free_addresses.as_ref()),
-            is_first_use: live.is_empty() && *store.sequence().borrow() == 0,
+            limits,
+            is_first_use,
             spot_paused_until_ms: self.spot_paused_until_ms(),
             gitlab_runner,
             newest_first: query.newest_first,
+            with_names: asked.with_names,
         };
         Ok(assemble::now_answer(&parts))
+    }
+
+    /// The limits of this host and its account, with what these live jobs use of them.
+    fn limits(&self, live: &[JobStory]) -> Vec<LimitRow> {
+        let settings = &self.settings;
+        let told = self.runner_numbers.borrow().as_ref().and_then(|numbers| numbers.concurrent);
+        let slots = settings.job_slots.or(told.and_then(|slots| u32::try_from(slots).ok()));
+        live_limits(live, [settings.vcpu_quota, settings.spot_vcpu_quota, slots], &settings.host)
     }
 
     /// Until when launches of this host leave Spot alone, in the Region where that lasts longest.
@@ -145,10 +167,15 @@ impl StatusService {
     ///
     /// As [`StatusService::now`], and [`ApiProblem::BadParameter`] for a wrong cursor.
     pub async fn jobs(&self, asked: &AskedQuestion) -> Result<HistoryAnswer, ApiProblem> {
-        let (query, store) = (asked.jobs(DAY_MS), self.history()?);
+        let store = self.history()?;
+        let query = self.with_exact_id(&store, asked.jobs(DAY_MS)).await?;
         let (filter, page) = (assemble::filter_of(&query), assemble::page_request(&query)?);
         let bucket_ms = assemble::bucket_ms(query.to_ms - query.from_ms);
         let page = store.jobs(&filter, &page).await.map_err(unread)?;
+        let removable = match page.total {
+            0 => self.removable_filter(&store, &query).await?,
+            _ => None,
+        };
         let window = filter.window();
         let parts = HistoryParts {
             buckets: store.buckets(&filter, bucket_ms).await.map_err(unread)?,
@@ -159,10 +186,61 @@ impl StatusService {
             page,
         };
         let mut answer = assemble::history_answer(parts);
+        answer.removable = removable;
         if !asked.with_names {
             self.names.hide_history(&mut answer);
         }
         Ok(answer)
+    }
+
+    /// The filter without which most jobs match, of a question to which none does.
+    async fn removable_filter(
+        &self,
+        store: &HistoryStore,
+        query: &JobQuery,
+    ) -> Result<Option<RemovableFilter>, ApiProblem> {
+        let mut found: Option<RemovableFilter> = None;
+        let one_row = PageRequest { limit: 1, ..PageRequest::default() };
+        for (key, without) in query.without_each() {
+            let page = store.jobs(&assemble::filter_of(&without), &one_row).await;
+            let jobs = page.map_err(unread)?.total;
+            if jobs > found.as_ref().map_or(0, |found| found.jobs) {
+                found = Some(RemovableFilter { key: key.to_owned(), jobs });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same question; one for an exact id looks at the whole history, unless its URL names a window. So somebody
+    /// who pastes an id finds the job, whatever its age.
+    async fn with_exact_id(
+        &self,
+        store: &HistoryStore,
+        mut query: JobQuery,
+    ) -> Result<JobQuery, ApiProblem> {
+        let Some(word) = query.text.clone().filter(|text| !text.contains(char::is_whitespace))
+        else {
+            return Ok(query);
+        };
+        let word = word.trim_matches('"').to_owned();
+        if query.names_window || word.contains('\0') {
+            return Ok(query);
+        }
+        let found = store.find(&word).await.map_err(unread)?;
+        let is_old = |story: &JobStory| story.received_ms < query.from_ms;
+        // The id of a task is no id of a job, but is in the text of its job.
+        let is_task = word.len() == TASK_ID_DIGITS && word.bytes().all(|it| it.is_ascii_hexdigit());
+        if found.iter().any(is_old) || (found.is_empty() && is_task) {
+            query.look_at_all(&word);
+        }
+        // A key is in no text.
+        if let [one] = found.as_slice()
+            && one.key.starts_with(&word.to_ascii_lowercase())
+            && !one.description.id.is_empty()
+        {
+            query.text = Some(one.description.id.clone());
+        }
+        Ok(query)
     }
 
     /// The rows of one page of jobs, and where the next page begins.
@@ -174,7 +252,8 @@ impl StatusService {
         &self,
         asked: &AskedQuestion,
     ) -> Result<(Vec<HistoryRow>, Option<String>), ApiProblem> {
-        let (query, store) = (asked.jobs(DAY_MS), self.history()?);
+        let store = self.history()?;
+        let query = self.with_exact_id(&store, asked.jobs(DAY_MS)).await?;
         let (filter, page) = (assemble::filter_of(&query), assemble::page_request(&query)?);
         let page = store.jobs(&filter, &page).await.map_err(unread)?;
         let mut answer = assemble::history_answer(HistoryParts {
@@ -225,6 +304,18 @@ impl StatusService {
             return Ok(Vec::new());
         }
         self.history()?.find(given).await.map_err(unread)
+    }
+
+    /// Ids that are like one that no job has.
+    ///
+    /// # Errors
+    ///
+    /// As [`StatusService::stories`].
+    pub async fn near_ids(&self, given: &str) -> Result<Vec<String>, ApiProblem> {
+        if given.len() > 200 || given.contains('\0') {
+            return Ok(Vec::new());
+        }
+        self.history()?.near_ids(given).await.map_err(unread)
     }
 
     /// One job. `attempt`: which try is shown, from 1; the last one unless it is given.

@@ -3,6 +3,7 @@
 mod answers;
 mod changes;
 mod job_parts;
+mod list_page;
 mod service_state;
 mod task_stop;
 
@@ -93,7 +94,9 @@ fn document() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "What happens to the jobs of Fargate Runner. Times are milliseconds since 1970, money is in \
-             millionths of a US dollar and always an estimate. Every answer has an ETag.",
+             millionths of a US dollar and always an estimate. An answer has an ETag, and `If-None-Match` is \
+             understood. These have none: refusals, health, the session, reports of browsers, streams of events, \
+             downloads as CSV, and the answers to a POST.",
         ));
     let components = ComponentsBuilder::new().schema_from::<ProblemBody>().build();
     OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
@@ -108,6 +111,28 @@ pub fn openapi_json() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The text said that each answer has one.
+    #[test]
+    fn an_answer_without_an_etag_is_one_that_the_text_names() {
+        let document: serde_json::Value = serde_json::from_str(&openapi_json()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let mut without: Vec<&str> = paths
+            .iter()
+            .filter(|(_, methods)| methods["get"].is_object())
+            .filter(|(_, methods)| !methods["get"]["responses"]["304"].is_object())
+            .map(|(path, _)| path.as_str())
+            .collect();
+        without.sort_unstable();
+        let named = [
+            "/api/v1/csp-report",
+            "/api/v1/events",
+            "/api/v1/session",
+            "/health/live",
+            "/health/ready",
+        ];
+        assert_eq!(without, named);
+    }
 
     #[test]
     fn the_document_names_every_path_and_how_each_is_refused() {

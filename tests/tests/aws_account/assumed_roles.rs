@@ -65,6 +65,7 @@ async fn a_wrong_external_id_is_final_and_names_the_role() {
       Fix: allow sts:AssumeRole on the role, and name this host and the external id in the role's trust policy
         aws sts get-caller-identity
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: role-refused
     "#);
     assert_eq!((site.calls("AssumeRole"), site.calls("RunTask")), (1, 0));
     // The next try would meet the same, so it does not even ask.

@@ -50,6 +50,7 @@ async fn without_a_bundle_the_certificate_is_refused_and_nothing_is_sent() {
       Fix: name the PEM file of its authority in `ca_bundle` or AWS_CA_BUNDLE
         curl -sv -m 5 https://PLACE
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: certificate-untrusted
     ");
     assert_eq!(site.cloud().requests().len(), 0);
     // With it, the same job can be cleaned up.

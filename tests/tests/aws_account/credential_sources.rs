@@ -155,6 +155,7 @@ async fn a_profile_that_cannot_work_is_refused_at_once_by_name() {
       Fix: correct the profile in HOME/.aws/credentials, or log in again
         aws sts get-caller-identity --profile ci
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: aws-profile
     ");
     site.close().await;
 }

@@ -164,6 +164,7 @@ async fn without_the_right_to_ask_ec2_the_right_is_named() {
       Fix: allow exactly this action
         aws sts get-caller-identity
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: not-allowed
     "#);
     job.cleanup().await.passed();
     site.close().await;

@@ -34,6 +34,7 @@ async fn metadata_that_never_answers_are_asked_a_few_times_and_named() {
       Fix: give this host a role, or name a profile in AWS_PROFILE
         aws sts get-caller-identity
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: credentials-missing
     ");
     assert!(metadata.asked().iter().all(|asked| asked.starts_with("PUT /latest/api/token")));
     assert_eq!(site.cloud().requests().len(), 0);

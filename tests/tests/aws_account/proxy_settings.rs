@@ -188,6 +188,7 @@ async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
       Fix: write it as http://HOST:PORT, or unset it for this host's runner
         printenv https_proxy
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: proxy-unusable
     ");
     assert!(!ended.all().contains(PASSWORD) && !site.log().contains(PASSWORD));
     assert_eq!(site.cloud().requests().len(), 0);

@@ -71,11 +71,11 @@ async fn stage(job: &TestJob, name: &str, script: &str, code: i32) {
 
 /// When each event of the job came, by its name; the last one of a name counts.
 async fn moments(tab: &BrowserTab<'_>, id: &str) -> BTreeMap<String, u64> {
-    let script = format!("fetch('/api/v1/jobs/{id}/events').then((it) => it.json())");
+    let script = format!("fetch('/api/v1/jobs/{id}/events?per=200').then((it) => it.json())");
     let events = tab.eval(&script).await;
     let event =
         |event: &Value| Some((event["name"].as_str()?.to_owned(), event["at_ms"].as_u64()?));
-    events.as_array().expect("events").iter().filter_map(event).collect()
+    events["events"].as_array().expect("events").iter().filter_map(event).collect()
 }
 
 #[tokio::test]

@@ -222,7 +222,7 @@ async fn counts_by_time_cause_and_choice_are_those_of_the_rows() {
 async fn failures_say_their_cause_and_what_it_is_about() {
     for history in TestHistory::each().await {
         fill(&history.store, 60).await;
-        let failures = history.store.failures(DAWN).await.unwrap();
+        let failures = history.store.failures(&ended_since(DAWN)).await.unwrap();
         assert!(failures.is_sorted_by(|one, other| one.at_ms >= other.at_ms));
         let system: Vec<_> = failures.iter().filter(|row| row.is_system).collect();
         assert_eq!(system.len(), 5);
@@ -235,12 +235,95 @@ async fn failures_say_their_cause_and_what_it_is_about() {
             assert_eq!(row.object.as_deref(), report.facts.get("image").map(String::as_str));
         }
         let middle = failures[3].at_ms;
-        let later = history.store.failures(middle).await.unwrap();
+        let later = history.store.failures(&ended_since(middle)).await.unwrap();
         assert_eq!(later, failures[..4]);
-        let sightings = history.store.cause_sightings(DAWN, u64::MAX).await.unwrap();
+        let sightings = history.store.cause_sightings(&ended_since(DAWN)).await.unwrap();
         let jobs: u64 = sightings.iter().map(|sighting| sighting.jobs).sum();
         assert_eq!(jobs, failures.len() as u64);
         assert!(sightings.iter().all(|sighting| sighting.first_ms <= sighting.last_ms));
+    }
+}
+
+/// Jobs that ended at this moment or later.
+fn ended_since(from_ms: u64) -> JobFilter {
+    JobFilter { from_ms: Some(from_ms), by_end: true, ..JobFilter::default() }
+}
+
+#[tokio::test]
+async fn a_window_by_the_end_lists_the_failures_that_are_counted_and_no_live_job() {
+    for history in TestHistory::each().await {
+        let store = &history.store;
+        fill(store, 60).await;
+        let mut live = JobShape::numbered(61).update("ci-1");
+        live.story.state = JobState::Running;
+        (live.story.ended_ms, live.story.verdict) = (None, None);
+        store.put(vec![live]).await.unwrap();
+        let failures = store.failures(&ended_since(DAWN)).await.unwrap();
+        // Some of these were received before the window of the ends begins.
+        let middle = ended_since(failures[failures.len() / 2].at_ms);
+        let failed = vec![JobVerdict::Failed, JobVerdict::SystemFailure, JobVerdict::TimedOut];
+        let counted = store.failures(&middle).await.unwrap();
+        let filter = JobFilter { verdicts: failed.clone(), ..middle.clone() };
+        let listed = all_rows(store, &filter, JobSort::Started).await;
+        assert_eq!(
+            keys_of(listed.iter().map(|row| &row.key)),
+            keys_of(counted.iter().map(|row| &row.key))
+        );
+        assert!(listed.iter().any(|row| row.received_ms < middle.from_ms.unwrap()));
+        let buckets = store.buckets(&filter, 60_000).await.unwrap();
+        assert!(buckets.iter().all(|bucket| bucket.at_ms + 60_000 > middle.from_ms.unwrap()));
+        assert_eq!(buckets.iter().map(|bucket| bucket.jobs).sum::<u64>(), listed.len() as u64);
+        let every = all_rows(store, &ended_since(0), JobSort::Started).await;
+        assert!(every.len() == 60 && every.iter().all(|row| row.verdict.is_some()));
+        // One cause and one object: what a line of the page of now counts.
+        for row in &counted {
+            let of_row = JobFilter {
+                causes: vec![row.slug.clone().unwrap_or_else(|| "script-failed".to_owned())],
+                objects: vec![row.object.clone()],
+                verdicts: failed.clone(),
+                ..middle.clone()
+            };
+            let same =
+                counted.iter().filter(|it| (&it.slug, &it.object) == (&row.slug, &row.object));
+            let listed = all_rows(store, &of_row, JobSort::Started).await;
+            assert_eq!(
+                keys_of(listed.iter().map(|row| &row.key)),
+                keys_of(same.map(|row| &row.key))
+            );
+        }
+    }
+}
+
+fn keys_of<'a>(keys: impl Iterator<Item = &'a String>) -> BTreeSet<&'a String> {
+    keys.collect()
+}
+
+#[tokio::test]
+async fn only_jobs_whose_launch_was_refused_are_read_for_that() {
+    for history in TestHistory::each().await {
+        fill(&history.store, 10).await;
+        let mut refused = JobShape::numbered(30).update("ci-2");
+        let report =
+            fargate_model::cause::CauseReport::new(fargate_model::cause::FailureCause::NoCapacity);
+        refused.story.tries[0].refusals.push((DAWN, report));
+        let story = refused.story.clone();
+        history.store.put(vec![refused]).await.unwrap();
+        assert_eq!(history.store.refused(&ended_since(DAWN)).await.unwrap(), [story]);
+        let other = JobFilter { hosts: vec!["ci-1".to_owned()], ..ended_since(DAWN) };
+        assert_eq!(history.store.refused(&other).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn ids_like_a_wrong_one_are_offered() {
+    for history in TestHistory::each().await {
+        fill(&history.store, 20).await;
+        let near = async |id: &str| history.store.near_ids(id).await.unwrap();
+        assert_eq!(near("gl-402").await, [""; 0]);
+        assert_eq!(near("gl-4020").await, [""; 0]);
+        assert_eq!(near("gl-401x").await, ["gl-4019", "gl-4018", "gl-4017"]);
+        assert_eq!(near("gl-40051").await, ["gl-4005"]);
+        assert_eq!(near("gl-%").await, [""; 0]);
     }
 }
 

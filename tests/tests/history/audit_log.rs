@@ -1,9 +1,9 @@
 //! The audit log: append-only, and a changed entry is found.
 
-use fargate_history::{AuditEntry, AuditVerification};
+use fargate_history::{AuditEntry, AuditVerification, PersonAction};
 use serde_json::json;
 
-use crate::place::{JobShape, TestHistory, key};
+use crate::place::{JobShape, TestHistory, TestJournals, key, read_all};
 use crate::postgres::run_sql;
 
 fn stop_by(who: &str, at_ms: u64) -> AuditEntry {
@@ -118,5 +118,58 @@ async fn old_entries_leave_at_the_beginning_and_the_rest_stays_whole() {
         history.store.add_audit(&stop_by("sam", 60)).await.unwrap();
         assert_eq!(history.store.audit_after(0, 100).await.unwrap()[0].sequence, 7);
         assert_eq!(history.store.verify_audit().await.unwrap().broken_at, None);
+    }
+}
+
+#[tokio::test]
+async fn what_people_do_by_commands_is_audited_once_also_after_a_kill_in_between() {
+    for history in TestHistory::each().await {
+        let journals = TestJournals::in_folder(history.folder.path());
+        let stop = PersonAction {
+            task: Some("arn:aws:ecs:eu-west-1:111122223333:task/ci/1".to_owned()),
+            job: Some(key(1).as_str().to_owned()),
+            note: "it hangs".to_owned(),
+            ..PersonAction::now("anna", "task.stop")
+        };
+        // The same action twice is two actions.
+        let later =
+            PersonAction { at_ms: stop.at_ms + 1, ..PersonAction::now("ben", "host.resume") };
+        for action in [&stop, &stop, &later] {
+            action.keep(&journals.state_dir).unwrap();
+        }
+        let folder = journals.state_dir.join("actions");
+        let files = || -> Vec<_> {
+            let read = std::fs::read_dir(&folder).unwrap();
+            read.map(|entry| entry.unwrap().path()).collect()
+        };
+        let kept: Vec<_> =
+            files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+        let mut ingest = journals.ingest(&history.store, "ci-1");
+        read_all(&mut ingest).await;
+        assert!(files().is_empty());
+        // As if the daemon had been killed after the entry was written and before the file was removed.
+        for (bytes, path) in &kept {
+            std::fs::write(path, bytes).unwrap();
+        }
+        std::fs::write(folder.join("000000000000000-torn.json"), "{\"at_ms\":").unwrap();
+        read_all(&mut ingest).await;
+        let records = history.store.audit_after(0, 10).await.unwrap();
+        let told: Vec<_> = records
+            .iter()
+            .map(|record| (record.entry.who.as_str(), record.entry.action.as_str()))
+            .collect();
+        assert_eq!(told, [("anna", "task.stop"), ("anna", "task.stop"), ("ben", "host.resume")]);
+        let (entry, of_host) = (&records[0].entry, &records[2].entry);
+        assert_eq!((&entry.host, Some(&entry.object)), (&"ci-1".to_owned(), stop.task.as_ref()));
+        assert_eq!(
+            (&entry.details["note"], &entry.details["job"]),
+            (&json!("it hangs"), &json!(stop.job))
+        );
+        assert_eq!(of_host.object, "ci-1");
+        let left: Vec<_> =
+            files().iter().map(|path| path.extension().map(ToOwned::to_owned)).collect();
+        assert_eq!(left, [Some("unreadable".into())], "it is put aside, and nothing waits for it");
+        let verified = history.store.verify_audit().await.unwrap();
+        assert_eq!(verified, AuditVerification { entries: 3, broken_at: None });
     }
 }

@@ -63,6 +63,7 @@ async fn a_machine_with_its_own_key_and_no_role_gets_no_byte() {
       Fix: put the agent of this release into the image and name `taskRoleArn` in the task definition, or choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
         aws ecs describe-task-definition --task-definition proven
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: host-proof-missing
     "#);
     assert!(relay.passed(RelaySide::Client) < BEFORE_THE_PROOF);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;
@@ -92,6 +93,7 @@ async fn a_machine_with_the_credentials_of_another_task_of_the_same_role_gets_no
       Fix: treat this as a security incident; if the session's name is of another form than the id of a task, choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
         aws ecs describe-tasks --cluster ci --tasks TASK
       Who can fix it: whoever did it. Your script did not start.
+      Cause: host-proof-task
     "#);
     assert!(relay.passed(RelaySide::Client) < BEFORE_THE_PROOF);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;

@@ -51,6 +51,7 @@ async fn a_proof_that_the_task_gave_before_is_worth_nothing_for_another_question
       Fix: treat this as a security incident, unless STS says that the time is wrong or that it does not know these keys; other modes are `host_key = "seed"` and `"first_use"`
         aws ec2 describe-network-interfaces --filters Name=private-ip-address,Values=PLACE
       Who can fix it: whoever did it. Your script did not start.
+      Cause: host-proof-refused
     "#);
 }
 
@@ -92,5 +93,6 @@ async fn an_agent_from_before_proofs_is_named_with_the_way_out() {
       Fix: put the agent of this release into the image and name `taskRoleArn` in the task definition, or choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
         aws ecs describe-task-definition --task-definition proven
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: host-proof-missing
     "#);
 }

@@ -29,6 +29,7 @@ async fn an_sts_that_nobody_can_reach_ends_the_try_and_names_the_other_modes() {
       Fix: let this host reach STS by HTTPS, or choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
         curl -sv -m 5 http://PLACE
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: host-proof-unchecked
     "#);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;
     assert!(events(&site, "security.host_unproven").is_empty());
@@ -96,6 +97,7 @@ async fn a_session_of_another_name_is_not_our_task() {
       Fix: treat this as a security incident; if the session's name is of another form than the id of a task, choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
         aws ecs describe-tasks --cluster ci --tasks TASK
       Who can fix it: whoever did it. Your script did not start.
+      Cause: host-proof-task
     "#);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;
     site.close().await;

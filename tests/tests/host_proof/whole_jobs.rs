@@ -67,6 +67,7 @@ async fn a_task_without_a_role_proves_nothing_and_is_told_so() {
       Fix: put the agent of this release into the image and name `taskRoleArn` in the task definition, or choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
         aws ecs describe-task-definition --task-definition ci-job
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: host-proof-missing
     "#);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;
     assert_eq!(site.calls("GetCallerIdentity"), 0);
@@ -90,6 +91,7 @@ async fn a_task_of_another_role_is_refused_and_both_roles_are_named() {
       Fix: compare `task_role` with `taskRoleArn` of the task definition; if both are one role, treat this as a security incident; other modes are `host_key = "seed"` and `"first_use"`
         aws ecs describe-task-definition --task-definition other-role
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: host-proof-role
     "#);
     gets_no_script(&site, &first, &site.folder().join("owned")).await;
     assert_eq!(events(&site, "security.host_unproven").len(), 1);

@@ -158,30 +158,35 @@ async fn a_deprecated_version_warns_and_what_nobody_may_use_stops_the_job_with_a
       Fix: bring the manifest of images to the manager host, as it is in git
         fargate-runner image list
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-manifest-unread
     ## damaged
     error: the manifest FOLDER/images.json of image ci cannot be used
       The manifest FOLDER/images.json cannot be used: EOF while parsing an object at line 1 column 1.
       Fix: bring the manifest of images to the manager host, as it is in git
         fargate-runner image list
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-manifest-unread
     ## no channel
     error: image ci has no version in channel stable
       The image `ci` has no channel `stable`; it has none.
       Fix: promote a version to the channel, or name another channel as `image` of the profile
         fargate-runner image list
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-channel-missing
     ## revoked
     error: channel stable of image ci has a revoked version
       Channel `stable` of `ci` has DIGEST, which is revoked: a key was in it.
       Fix: promote a good version to the channel, or roll the channel back
         fargate-runner image list
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-revoked
     ## refused
     error: the version of ci@stable is deprecated for too long
       Channel `stable` of `ci` has DIGEST, which is deprecated since 2000-01-01T00:00:00Z and refused since 2000-01-02T00:00:00Z.
       Fix: promote a newer version to the channel, or raise `deprecate_after` of the image
         fargate-runner image list
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-deprecated
     ");
     managed.host.close().await;
 }

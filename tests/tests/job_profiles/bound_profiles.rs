@@ -74,9 +74,9 @@ async fn a_named_profile_refuses_a_job_that_it_is_not_for_and_nothing_is_started
         assert_eq!(job.cleanup().await.with_code(0).all(), "");
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
-    fargate-runner: error: profile `deploy` is not for this job: it has `refs = "protected"`, and this job's branch or tag is not protected. Ask for `projects` and `refs` of a profile that names this job's project and branch
+    fargate-runner: error: profile `deploy` is not for this job: it has `refs = "protected"`, and this job's branch or tag is not protected. Ask for `projects` and `refs` of a profile that names this job's project and branch (cause: profile-not-for-job)
     error: profile `deploy` is not for this job: it has `refs = "protected"`, and this job's branch or tag is not protected
-    fargate-runner: error: profile `deploy` is not for this job: its `projects` do not name this job's project "other/app". Ask for `projects` and `refs` of a profile that names this job's project and branch
+    fargate-runner: error: profile `deploy` is not for this job: its `projects` do not name this job's project "other/app". Ask for `projects` and `refs` of a profile that names this job's project and branch (cause: profile-not-for-job)
     error: profile `deploy` is not for this job: its `projects` do not name this job's project "other/app"
     "#);
     assert_eq!(site.cloud().requests().len(), 0, "AWS was asked nothing");

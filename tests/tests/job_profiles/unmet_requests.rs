@@ -65,6 +65,7 @@ async fn a_profile_that_refuses_ends_the_job_once_and_starts_nothing() {
       Asked for the image "node:20", this runner runs "team/ci:1".
       FARGATE_CPU "2048" is refused: `job_max_cpu` in the runner's configuration lets no job choose it.
       Fix: leave it out of `.gitlab-ci.yml`, or ask whoever runs the CI platform: `on_unsupported` of profile own refuses such jobs
+      Cause: unsupported-request
     "#);
     assert_eq!(job.cleanup().await.with_code(0).all(), "");
     assert_eq!(site.cloud().requests().len(), 0, "AWS was asked nothing");

@@ -273,7 +273,7 @@ async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
     assert_eq!(ended.out(), "no newline");
     let said = ended.err();
     assert!(said.starts_with("\nfargate-runner: "), "{said:?}");
-    insta::assert_snapshot!(ended.error_line(), @r#"fargate-runner: error: the job ended its own environment (ECS: "Essential container in task exited"). Look for kill, reboot or firewall commands in the script"#);
+    insta::assert_snapshot!(ended.error_line(), @r#"fargate-runner: error: the job ended its own environment (ECS: "Essential container in task exited"). Look for kill, reboot or firewall commands in the script (cause: environment-ended)"#);
     // The verdict must not blame anything else, and the exit code is never 0.
     assert_ne!(job.exit_code().as_deref(), Some("0\n"));
     assert!(job.exit_code().is_some());

@@ -1,6 +1,7 @@
 //! `jobs list` and `jobs show`: what a person reads, what a program reads, and that no secret is in it.
 
-use fargate_tests::{CheckedHost, redacted};
+use fargate_tests::{CheckedHost, redacted, until_found};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::name_of;
@@ -100,5 +101,74 @@ async fn a_program_reads_json_without_any_secret() {
     for secret in [seed.as_str(), key, &job.token] {
         assert!(!text.contains(secret) && !list.contains(secret), "{secret}");
     }
+    site.close().await;
+}
+
+/// Lets `serve` take all jobs into the history, until this many are over there.
+async fn into_history(site: &CheckedHost, over: usize) {
+    let mut server = site.start(&["serve", "--listen", "127.0.0.1:0"]);
+    server.wrote("http://").await;
+    until_found("the history", async || {
+        let told = site.start(&["jobs", "audit", "-o", "ndjson"]).ended().await;
+        let ends = told.out().lines().filter(|line| line.contains("\"job.ended\"")).count();
+        if ends == over { Ok(()) } else { Err(told.all()) }
+    })
+    .await;
+    server.signal(Signal::SIGTERM);
+    server.ended().await.with_code(0);
+}
+
+#[tokio::test]
+async fn a_job_that_only_the_history_knows_is_listed_shown_and_explained() {
+    let site = CheckedHost::open().await;
+    let job = site.prepared().await;
+    job.run("exit 3").await.with_code(1);
+    job.cleanup().await.passed();
+    into_history(&site, 1).await;
+    // As after the days for which the host itself knows it.
+    let key = job.key();
+    std::fs::remove_file(job.tombstone()).expect("a tombstone");
+    let journal = site.state_dir().join("journals").join(format!("{}.journal", key.as_str()));
+    std::fs::remove_file(journal).expect("a journal");
+    let json = |text: String| serde_json::from_str::<Value>(&text).expect("JSON in a pipe");
+    let listed = json(printed(&site, &["jobs", "list"]).await);
+    assert_eq!(listed["jobs"].as_array().map(Vec::len), Some(1), "{listed}");
+    let row = &listed["jobs"][0];
+    assert_eq!((&row["job"], &row["key"]), (&"gl-4000".into(), &key.as_str().into()));
+    assert_eq!((&row["state"], &row["verdict"]), (&"finished".into(), &"failed".into()));
+    assert!(row["host"].is_string(), "{row}");
+    let table = site.start(&["jobs", "list", "-o", "table"]).ended().await.with_code(0);
+    assert!(table.out().contains("gl-4000") && table.err().contains("1 more in the history"));
+    let later = json(printed(&site, &["jobs", "list", "--since", "2099-01-01"]).await);
+    assert_eq!(later["jobs"], serde_json::json!([]));
+    for name in ["gl-4000", &key.as_str()[..12]] {
+        let shown = json(printed(&site, &["jobs", "show", name]).await);
+        assert_eq!((&shown["verdict"], &shown["history"]["key"]), (&"failed".into(), &row["key"]));
+        assert!(shown["history"]["events"].as_array().is_some_and(|events| !events.is_empty()));
+    }
+    let text = printed(&site, &["jobs", "show", "gl-4000", "-o", "table", "--events"]).await;
+    assert!(text.contains("gl-4000") && text.contains("script failed with exit 3"), "{text}");
+    let why = json(printed(&site, &["jobs", "why", "gl-4000"]).await);
+    assert_eq!(why["why"]["slug"], "script-failed");
+    let unknown = site.start(&["jobs", "why", "gl-1"]).ended().await.with_code(1);
+    assert!(unknown.err().contains("no job gl-1 on this host"), "{}", unknown.all());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_history_that_cannot_be_read_costs_one_line_and_no_list() {
+    let site = CheckedHost::open().await;
+    let job = site.prepared().await;
+    let history = site.state_dir().join("history.db");
+    std::fs::write(&history, "this is no database".repeat(100)).expect("a writable file");
+    let name = name_of(&job);
+    for words in [&["jobs", "list"][..], &["jobs", "show", &name], &["jobs", "why", &name]] {
+        let ended = site.start(words).ended().await.with_code(0);
+        assert!(ended.out().contains(&name), "{}", ended.all());
+        let warnings = ended.err().lines().filter(|line| line.starts_with("warning: ")).count();
+        assert_eq!(warnings, 1, "{}", ended.err());
+        assert!(ended.err().contains("the history at "), "{}", ended.err());
+    }
+    std::fs::remove_file(history).expect("the file");
     site.close().await;
 }

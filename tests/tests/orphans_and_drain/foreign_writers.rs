@@ -139,6 +139,7 @@ async fn a_folder_of_keys_that_is_not_ours_alone_is_told_by_its_owner_or_mode_an
               Fix: look at it with `ls -ld SITE/shared/PART`, then correct it
                 chmod 700 SITE/shared/PART
               Who can fix it: whoever runs the CI platform. Your script did not start.
+              Cause: state-distrusted
             $ config check
             warning: SITE/config.toml: `state_dir` is SITE/shared, and no job can use SITE/shared/PART: others than its owner may take files out of it (mode 0777)
             hint: `chmod 700 SITE/shared/PART`
@@ -154,6 +155,7 @@ async fn a_folder_of_keys_that_is_not_ours_alone_is_told_by_its_owner_or_mode_an
           Fix: look at it with `ls -ld SITE/shared/jobs`, then correct it
             chown -h 0 SITE/shared/jobs
           Who can fix it: whoever runs the CI platform. Your script did not start.
+          Cause: state-distrusted
         $ config check
         warning: SITE/config.toml: `state_dir` is SITE/shared, and no job can use SITE/shared/jobs: it belongs to user 4000000, and a folder of user root alone is expected
         hint: `chown -h 0 SITE/shared/jobs`
@@ -207,6 +209,7 @@ async fn a_name_of_this_host_that_cannot_be_read_is_called_so_and_keeps_no_task_
               Fix: remove SITE/state/owner, so that the next job gives this host a new name
                 ls -ld SITE/state/owner
               Who can fix it: whoever runs the CI platform. Your script did not start.
+              Cause: state-damaged
             $ config check
             "#);
         }

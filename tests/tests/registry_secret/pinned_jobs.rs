@@ -120,24 +120,28 @@ async fn an_image_that_cannot_be_pinned_starts_no_task_and_the_job_log_says_why(
       Fix: correct the image in the task definition, or push it
         fargate-runner config show
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-not-found
     ## a wrong password
     error: the registry refused the image
       The registry REGISTRY refused the login of user `ci`: the password or the user is wrong; write the right login: `fargate-runner registry-secret set USER`.
       Fix: check that the registry accepts the login of the task definition
         fargate-runner config show
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-denied
     ## another architecture
     error: the image is not built for this architecture
       The image is made for arm64, and the profile asks for x86_64; set `architecture`, or build the image for it.
       Fix: build the image for the architecture of the task definition
         docker buildx imagetools inspect REGISTRY/team/ci:arm
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-arch
     ## a typo
     error: `REGISTRY/team/CI:arm` names no image
       `REGISTRY/team/CI:arm` names no image: the repository `team/CI` has the letter `C`; it may have lower case only; did you mean `REGISTRY/team/ci:arm`?
       Fix: correct `image` in the configuration of the manager host
         fargate-runner config show
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-malformed
     "##);
 }
 

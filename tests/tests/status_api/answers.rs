@@ -43,7 +43,12 @@ async fn every_path_tells_of_a_job_that_ran_and_of_one_that_failed() {
     assert_eq!(stages[0]["exit"], 3, "{stages}");
     let timeline = server.json("/api/v1/jobs/gl-4000/timeline").await;
     assert!(timeline.as_array().unwrap().len() > 5, "{timeline}");
-    assert!(!server.json("/api/v1/jobs/gl-4000/events").await.as_array().unwrap().is_empty());
+    let events = server.json("/api/v1/jobs/gl-4000/events?per=200").await;
+    let total = events["total"].as_u64().expect("a number");
+    assert!(total > 5 && events["events"].as_array().unwrap().len() as u64 == total, "{events}");
+    let page = server.json("/api/v1/jobs/gl-4000/events?per=2&after=2").await;
+    assert_eq!((&page["events"][0], &page["next"]), (&events["events"][2], &"4".into()), "{page}");
+    assert_eq!(server.json("/api/v1/tasks?per=1").await["total"], 0);
     assert!(server.json("/api/v1/jobs/gl-4001/why").await["answer"].is_string());
 
     for path in server.paths().await {
@@ -89,6 +94,9 @@ async fn who_has_an_answer_gets_no_second_one_and_unknown_words_are_named() {
         ("/api/v1/jobs/%ff", 400, "bad-parameter"),
         ("/api/v1/jobs?after=guess", 400, "bad-parameter"),
         ("/api/v1/jobs/gl-4000?try=x", 400, "bad-parameter"),
+        ("/api/v1/jobs/gl-4000/events?after=x", 400, "bad-parameter"),
+        ("/api/v1/tasks?per=0", 400, "bad-parameter"),
+        ("/api/v1/tasks?after=guess", 400, "bad-parameter"),
         ("/api/v1/nothing", 404, "unknown-path"),
         ("/api/v1/events?after=x", 400, "bad-parameter"),
     ] {

@@ -71,3 +71,31 @@ async fn each_launch_and_its_verdict_is_exported_with_who_what_and_where() {
     assert!(broken.err().contains("the audit log is broken at entry 2"), "{}", broken.all());
     site.close().await;
 }
+
+#[tokio::test]
+async fn what_a_person_does_by_commands_is_audited_with_and_without_a_daemon() {
+    let site = CheckedHost::open().await;
+    let job = site.prepared().await;
+    site.start(&["pause", "--note", "new disk"]).ended().await.with_code(0);
+    let server = StatusServer::of(&site).await;
+    site.start(&["resume"]).ended().await.with_code(0);
+    site.start(&["tasks", "stop", "gl-4000", "--yes"]).ended().await.with_code(0);
+    let lines = until_found("the entries of the person", async || {
+        let lines = exported(&site, &["jobs", "audit", "-o", "ndjson"], 1).await;
+        let by_command = lines.into_iter().filter(|line| line["details"]["by"] == "command line");
+        let by_command: Vec<Value> = by_command.collect();
+        if by_command.len() == 3 { Ok(by_command) } else { Err(format!("{by_command:?}")) }
+    })
+    .await;
+    let actions: Vec<_> =
+        lines.iter().map(|line| line["action"].as_str().unwrap_or_default()).collect();
+    assert_eq!(actions, ["host.pause", "host.resume", "task.stop"]);
+    assert!(lines.iter().all(|line| line["who"].as_str().is_some_and(|who| !who.is_empty())));
+    assert_eq!(lines[0]["details"]["note"], "new disk");
+    assert_eq!(lines[0]["object"], lines[0]["host"]);
+    assert_eq!(lines[2]["object"], site.task_of(&job).arn.as_str());
+    assert_eq!(lines[2]["details"]["job"], job.key().as_str());
+    job.cleanup().await.passed();
+    server.close().await;
+    site.close().await;
+}

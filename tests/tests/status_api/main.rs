@@ -7,6 +7,7 @@ mod answering_server;
 mod answers;
 mod attacks;
 mod audit_export;
+mod counted_lists;
 mod downloads;
 mod empty_host;
 mod events;

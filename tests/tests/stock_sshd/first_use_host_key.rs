@@ -30,7 +30,7 @@ fn events(site: &CheckedHost) -> usize {
 fn refused(site: &CheckedHost, job: &TestJob, ended: &TestProcessResult) {
     assert_eq!(ended.out(), "");
     let line = "fargate-runner: error: another machine answered in the task's place. Treat this \
-                as a security incident; find out which machine has the address";
+                as a security incident; find out which machine has the address (cause: wrong-host)";
     assert_eq!(ended.error_line(), line);
     assert_eq!(ended.err().lines().count(), 1);
     assert_eq!(events(site), 1, "the operator is told once: {}", site.log());

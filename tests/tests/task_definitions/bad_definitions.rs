@@ -26,6 +26,7 @@ async fn a_template_that_cannot_be_used_is_told_in_the_jobs_log() {
       Fix: correct the keys of the profile, or the file that `task_definition_template` names
         fargate-runner --profile own task-definition render
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: definition-unusable
     "#);
     assert_snapshot!(refused(&site, r#"{ "family": "${famly}" }"#).await, @r#"
     error: profile and template make no task definition that ECS would take
@@ -33,6 +34,7 @@ async fn a_template_that_cannot_be_used_is_told_in_the_jobs_log() {
       Fix: correct the keys of the profile, or the file that `task_definition_template` names
         fargate-runner --profile own task-definition render
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: definition-unusable
     "#);
     let impossible = r#"{
         "family": "${family}", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
@@ -48,6 +50,7 @@ async fn a_template_that_cannot_be_used_is_told_in_the_jobs_log() {
       Fix: correct the keys of the profile, or the file that `task_definition_template` names
         fargate-runner --profile own task-definition render
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: definition-unusable
     "#);
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;

@@ -42,6 +42,7 @@ async fn a_secret_that_is_marked_for_deletion_is_named_with_the_command_that_res
       Fix: restore it, or name another secret in the profile
         aws secretsmanager restore-secret --secret-id arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/npm-SUFFIX
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: secret-deleted
     "##);
 }
 
@@ -59,6 +60,7 @@ async fn a_secret_that_is_gone_is_named() {
       Fix: write a value for it in this Region
         aws secretsmanager describe-secret --secret-id arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/npm-SUFFIX
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: secret-missing
     "##);
 }
 
@@ -74,6 +76,7 @@ async fn a_role_that_may_not_read_a_secret_is_told_which_right_is_missing() {
       Fix: allow secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/npm-SUFFIX for the execution role
         aws ecs describe-task-definition --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/jobs-with-keys:1
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: secret-denied
     "##);
 }
 
@@ -89,6 +92,7 @@ async fn a_role_that_may_not_read_a_parameter_is_told_which_right_is_missing() {
       Fix: allow ssm:GetParameters on the execution role
         aws ecs describe-task-definition --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/jobs-with-keys:1
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: parameter-denied
     "##);
 }
 
@@ -105,6 +109,7 @@ async fn a_json_key_that_the_secret_lacks_is_named_with_its_secret() {
       Fix: write the key token into the JSON of the secret, or correct the key in `secrets` of the profile
         aws ecs describe-task-definition --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/jobs-with-keys:1
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: secret-shape
     "##);
 }
 
@@ -120,6 +125,7 @@ async fn a_secret_that_is_no_json_shows_no_part_of_itself() {
       Fix: write the key token into the JSON of the secret, or correct the key in `secrets` of the profile
         aws ecs describe-task-definition --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/jobs-with-keys:1
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: secret-shape
     "##);
 }
 
@@ -138,6 +144,7 @@ async fn a_parameter_that_does_not_exist_is_named() {
       Fix: create it, or correct its name in the task definition
         aws ssm get-parameters --names /ci/no-such-key
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: parameter-missing
     "##);
 }
 

@@ -29,6 +29,7 @@ async fn a_port_on_which_nobody_listens_is_told_as_refused() {
       Fix: start the agent by hand in the image
         docker run --rm registry.example/job:2 fargate-agent --version
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: agent-refused
     ");
     let headline = ended.error_line().replace("error: ", "");
     the_next_tries_are_short(&site, &job, &headline).await;
@@ -74,6 +75,7 @@ async fn a_running_task_without_an_address_blames_no_firewall() {
       Fix: start the job again; if it happens again, look at the task's network interface
         aws ecs describe-tasks --cluster ci --tasks TASK
       Who can fix it: AWS. Your script did not start.
+      Cause: address-missing
     ");
     site.cloud().clear_faults();
     job.cleanup().await.passed();
@@ -93,6 +95,7 @@ async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
       Fix: look at the container's log; the usual reasons are a wrong architecture and a read-only root file system
         docker run --rm registry.example/job:2 fargate-agent --version
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: agent-exited
     "#);
     assert_eq!(site.tasks_of(&job).len(), 1);
     site.close().await;
@@ -114,6 +117,7 @@ async fn an_agent_that_refuses_its_settings_is_told_as_that() {
       Fix: look at the container's log, which names the variable; put the agent of this release into the image; the task definition may set FARGATE_RUNNER_REKEY_MIB and no other FARGATE_RUNNER_ variable
         docker run --rm registry.example/job:2 fargate-agent --version
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: agent-settings
     "#);
     site.close().await;
 }

@@ -111,6 +111,7 @@ async fn a_missing_permission_is_final_and_names_the_action() {
       Fix: allow exactly this action
         aws sts get-caller-identity
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: not-allowed
     "#);
     the_next_tries_are_short(&site, &job, "this host's role may not ecs:RunTask").await;
     site.close().await;
@@ -128,6 +129,7 @@ async fn a_cluster_that_does_not_exist_is_final() {
       Fix: correct `cluster`, or create the cluster
         aws ecs create-cluster --cluster-name no-such-cluster
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: cluster-missing
     "#);
     let headline = "cluster no-such-cluster does not exist in eu-west-1";
     the_next_tries_are_short(&site, &job, headline).await;
@@ -146,6 +148,7 @@ async fn a_task_definition_that_is_not_there_is_final() {
       Fix: register it again, or correct `task_definition`
         aws ecs describe-task-definition --task-definition no-such-family:7
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: task-def-missing
     "#);
     let headline = "task definition no-such-family:7 is missing or inactive";
     the_next_tries_are_short(&site, &job, headline).await;

@@ -85,6 +85,7 @@ async fn capacity_that_never_comes_is_told_with_its_zones_and_is_not_remembered(
       Fix: add a subnet in another zone, or name a second choice in `capacity_fallback`
         aws ec2 describe-subnets --subnet-ids subnet-0a1b2c3d4e5f60718 subnet-0b2c3d4e5f607182a --query "Subnets[].[SubnetId,AvailabilityZone]" --output text
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: no-capacity
     "#);
     site.cloud().clear_faults();
     site.set("defaults.timeouts.prepare", "1m");

@@ -22,6 +22,7 @@ async fn an_image_that_does_not_exist_is_final() {
       Fix: correct the image in the task definition, or push it
         aws ecs describe-task-definition --task-definition ci-job
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: image-not-found
     "#);
     assert_eq!(site.tasks_of(&job).len(), 1, "no other task is started for it");
     let headline = "image registry.example/ci/job:1 does not exist";
@@ -117,6 +118,7 @@ async fn a_registry_that_limits_pulls_meets_no_more_tasks_than_any_other_reason(
       Fix: log in to the registry or mirror the image
         aws ecs describe-task-definition --task-definition ci-job
       Who can fix it: whoever runs the CI platform. Your script did not start.
+      Cause: registry-limit
     "#);
     let tasks = site.tasks_of(&job);
     let pause = |n: usize| {

@@ -8,8 +8,8 @@ use fargate_status_answers::{
 use crate::samples::{self, NOW_MS, SampleNames};
 use crate::{
     PageBanner, PageFrame, cause_page, checks_page, cost_page, history_page, images_page,
-    job_choice_page, job_not_found_page, job_page, message_page, not_found_page, now_page,
-    sign_in_page, start_time_page,
+    job_choice_page, job_not_found_page, job_page, later_page, message_page, not_found_page,
+    not_stopped_page, now_page, sign_in_page, start_time_page,
 };
 
 fn frame(path: &str, query: &str) -> PageFrame {
@@ -53,6 +53,8 @@ fn messages(hostile: &str) -> Vec<String> {
         job_not_found_page(&frame("/jobs/x", ""), hostile, 90, &nearest),
         job_choice_page(&frame("/jobs/x", ""), hostile, &jobs),
         message_page(&frame("/", ""), hostile, hostile),
+        later_page(&frame("/history", hostile), hostile, hostile),
+        not_stopped_page(&frame("/", ""), hostile, hostile),
     ];
     let text = hostile.to_owned();
     let banners = [
@@ -273,6 +275,44 @@ fn a_page_has_one_head_and_its_landmarks() {
 }
 
 #[test]
+fn a_page_that_cannot_be_shown_now_promises_nothing_and_can_be_asked_for_again() {
+    let banner = PageBanner::HistoryUnreadable { error: "disk full".to_owned(), tasks: Some(2) };
+    let frame = PageFrame { banner: Some(banner), ..frame("/", "host=ci-1") };
+    let page = later_page(&frame, "Service Unavailable", "The history cannot be read.");
+    assert!(page.contains("ECS shows 2 tasks of this host now."), "{}", lines(&page));
+    assert!(!page.contains("Below"), "there is nothing below");
+    assert!(page.contains("<a class=\"button\" href=\"/?host=ci-1\">Try again</a>"));
+}
+
+/// A number that ticks in a live region is spoken each second.
+#[test]
+fn no_region_that_is_spoken_holds_a_number_that_ticks() {
+    let banner = PageBanner::EcsSilent { for_ms: 130_000, error: "Throttling".to_owned() };
+    let frame = PageFrame { banner: Some(banner), ..frame("/", "") };
+    let page = now_page(&samples::now(&SampleNames::default()), &frame);
+    let banner = page.split("<p class=\"banner\" role=\"status\">").nth(1).unwrap();
+    let banner = banner.split("</p>").next().unwrap();
+    assert!(banner.contains("aria-hidden=\"true\">2m 10s</span>"), "{banner}");
+    for tag in tags(&page) {
+        let given = attributes(tag);
+        let is_spoken = given.iter().any(|(name, _)| matches!(*name, "role" | "aria-live"));
+        assert!(!given.contains(&("id", "stream")) || !is_spoken, "{tag}");
+    }
+    let page = not_stopped_page(&frame, "Not stopped", "The task was not stopped.");
+    assert!(page.contains("data-alert") && page.contains("id=\"spoken-alert\" role=\"alert\""));
+}
+
+#[test]
+fn an_operator_pauses_or_drains_and_later_resumes() {
+    let now = samples::now(&SampleNames::default());
+    let page = now_page(&now, &frame("/", ""));
+    assert!(page.contains("formaction=\"/intake/drain\"") && page.contains("Pause intake"));
+    let paused = NowAnswer { paused_since_ms: Some(NOW_MS), ..now };
+    let page = now_page(&paused, &frame("/", ""));
+    assert!(page.contains("Resume intake") && !page.contains("/intake/drain"));
+}
+
+#[test]
 fn a_fragment_is_the_main_part_alone() {
     let frame = PageFrame { is_fragment: true, ..frame("/", "") };
     let page = now_page(&samples::now(&SampleNames::default()), &frame);
@@ -332,9 +372,56 @@ fn a_cause_leads_to_the_runbook_that_the_configuration_names() {
 #[test]
 fn item_6_a_cause_of_many_jobs_is_one_line_that_links_to_them() {
     let page = now_page(&samples::now(&SampleNames::default()), &frame("/", ""));
-    assert_eq!(page.matches("data-row=\"no-capacity\"").count(), 1);
+    assert_eq!(page.matches("data-row=\"no-capacity eu-west-1a and eu-west-1b\"").count(), 1);
     assert!(page.contains("9 jobs"));
-    assert!(page.contains("href=\"/history?cause=no-capacity&amp;last=24h\""));
+    // 8 of them failed, and one waits.
+    let list = "href=\"/history?verdict=failed,system,timed_out&amp;cause=no-capacity\
+        &amp;object=eu-west-1a+and+eu-west-1b&amp;last=1h&amp;window=ended\"";
+    assert!(page.contains(list), "{}", lines(&page));
+    assert!(page.contains("These 8 jobs") && page.contains("href=\"/jobs/gl-4411\""));
+    // A cause without an object means the jobs without one.
+    assert!(page.contains("cause=script-failed&amp;object=-&amp;last=1h"));
+    let guest = PageFrame { is_signed_in: false, is_operator: false, ..frame("/", "") };
+    let page = now_page(&samples::now(&SampleNames::default()), &guest);
+    assert!(page.contains("cause=script-failed&amp;last=1h&amp;window=ended"));
+}
+
+#[test]
+fn two_causes_that_differ_in_their_object_are_two_rows() {
+    let mut now = samples::now(&SampleNames::default());
+    now.attention[1].why = now.attention[0].why.clone();
+    let page = now_page(&now, &frame("/", ""));
+    assert_eq!(page.matches("data-row=\"no-capacity eu-west-1a and eu-west-1b\"").count(), 1);
+    assert_eq!(page.matches("data-row=\"no-capacity registry-login\"").count(), 1);
+}
+
+#[test]
+fn what_failed_is_listed_for_the_hosts_and_projects_that_the_page_shows() {
+    let page = now_page(
+        &samples::now(&SampleNames::default()),
+        &frame("/", "host=ci-1&project=acme%2Fweb&sort=newest"),
+    );
+    let list = "href=\"/history?host=ci-1&amp;project=acme%2Fweb&amp;verdict=failed,system,timed_out\
+        &amp;last=1h&amp;window=ended\"";
+    assert!(page.contains(list), "{}", lines(&page));
+}
+
+#[test]
+fn a_list_without_a_job_names_the_filter_that_can_go() {
+    let removable = fargate_status_answers::RemovableFilter { key: "cause".to_owned(), jobs: 21 };
+    let none = HistoryAnswer { all: 30, removable: Some(removable), ..HistoryAnswer::default() };
+    let page = history_page(&none, &frame("/history", "verdict=failed&cause=no-capacity"));
+    let said = lines(&page).replace('\n', " ");
+    assert!(said.contains(". Without cause there are 21. Remove it Clear all"), "{said}");
+    assert!(page.contains("<a href=\"/history?verdict=failed\">Remove it</a>"));
+}
+
+#[test]
+fn a_list_by_the_end_of_its_jobs_says_so_and_leads_back() {
+    let history = samples::history(&SampleNames::default());
+    let page = history_page(&history, &frame("/history", "last=1h&window=ended"));
+    assert!(page.contains(">Ended in this time</a>"), "{}", lines(&page));
+    assert!(page.contains("href=\"/history?last=1h\""));
 }
 
 #[test]

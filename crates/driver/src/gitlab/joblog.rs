@@ -257,6 +257,7 @@ fn escaped_chain(error: &StageError) -> String {
     text::escape(&text::error_chain(error))
 }
 
+/// The last line names the cause: by this name pages, metrics and the runbook find it.
 fn block(why: &CauseReport, colour: ColourMode) -> CleanLines {
     let mut block = why.block(colour);
     if why.entry().who != ResponsibleParty::Job {
@@ -264,6 +265,7 @@ fn block(why: &CauseReport, colour: ColourMode) -> CleanLines {
         let who = who.unwrap_or_default();
         block.append(&CleanLines::line(&format!("  {who}Your script did not start.")));
     }
+    block.append(&CleanLines::line(&format!("  Cause: {}", why.entry().slug)));
     block
 }
 
@@ -375,7 +377,8 @@ pub fn run_line(error: &StageError) -> Option<String> {
         StageError::System(why) | StageError::Refused(why) | StageError::Job { why, .. } => {
             let fix = why.action();
             let fix = if fix.is_empty() { fix } else { format!(". {}", capital(&fix)) };
-            Some(format!("error: {}{fix}{}", why.line(), last_lines(why)))
+            let cause = why.entry().slug;
+            Some(format!("error: {}{fix} (cause: {cause}){}", why.line(), last_lines(why)))
         }
         other => Some(format!("error: {}", escaped_chain(other))),
     }
@@ -522,6 +525,7 @@ mod tests {
           Fix: correct the image in the task definition, or push it
             aws ecs describe-task-definition --task-definition ci-job
           Who can fix it: whoever runs the CI platform. Your script did not start.
+          Cause: image-not-found
         "#);
     }
 

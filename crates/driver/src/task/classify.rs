@@ -14,7 +14,7 @@ use fargate_config::TaskSecret;
 use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::StopCode;
-use fargate_state::LaunchRequest;
+use fargate_state::{LaunchRequest, TaskCapacity};
 
 use self::failed_start::of_failed_start;
 use self::names::names_in;
@@ -23,12 +23,17 @@ use super::exit_codes::{AGENT_IDLE, AGENT_LIFETIME, KILLED, is_out_of_memory};
 use super::first_end::is_ordered;
 use super::observation::{ObservedContainer, ObservedTask};
 
+/// The capacity provider of Spot.
+const SPOT: &str = "FARGATE_SPOT";
+
 /// The names that fill the sentences and commands of a cause.
 #[derive(Clone, Debug, Default)]
 pub struct CauseFacts {
     facts: Vec<(&'static str, String)>,
     /// What the profile says of the secrets of a task.
     secrets: Vec<TaskSecret>,
+    /// Whether the launch asked for Spot and for nothing else.
+    is_spot: bool,
 }
 
 impl CauseFacts {
@@ -48,6 +53,7 @@ impl CauseFacts {
                 ("security_groups", request.security_groups.join(" ")),
             ],
             secrets: Vec::new(),
+            is_spot: is_spot(&request.purchase),
         }
     }
 
@@ -200,6 +206,30 @@ fn denied_action(message: &str) -> Option<String> {
     after.split_whitespace().next().map(|action| action.trim_end_matches('.').to_owned())
 }
 
+fn is_spot(purchase: &TaskCapacity) -> bool {
+    match purchase {
+        TaskCapacity::Strategy(shares) => {
+            !shares.is_empty() && shares.iter().all(|share| share.name == SPOT)
+        }
+        TaskCapacity::LaunchType(_) | TaskCapacity::ClusterDefault => false,
+    }
+}
+
+/// The quota that is used up. ECS names neither of the two, and says the same of both.
+fn quota_of(is_spot: bool) -> FailureCause {
+    if is_spot { FailureCause::QuotaSpot } else { FailureCause::QuotaVcpu }
+}
+
+/// Names the quota that is used up, as the console of AWS does.
+fn naming_quota(why: CauseReport) -> CauseReport {
+    let quota = match why.cause {
+        FailureCause::QuotaVcpu => "Fargate On-Demand vCPU resource count (L-3032A538)",
+        FailureCause::QuotaSpot => "Fargate Spot vCPU resource count (L-36FBB829)",
+        _ => return why,
+    };
+    why.because(format!("The quota is {quota}."))
+}
+
 /// The cause of an answer with HTTP 200 and `failures[]`.
 pub fn failure(
     reason: &str,
@@ -211,7 +241,7 @@ pub fn failure(
     let cause = if has("Capacity is unavailable") || has("No Container Instances") {
         FailureCause::NoCapacity
     } else if has("limit on the number of vCPUs") {
-        FailureCause::QuotaVcpu
+        quota_of(facts.is_spot)
     } else if has("RESOURCE:ENI") || has("free address") {
         FailureCause::SubnetFull
     } else if has("RESOURCE:") {
@@ -222,7 +252,7 @@ pub fn failure(
         FailureCause::RequestRefused
     };
     let words = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
-    facts.why(cause).quoting("ECS", masker.text(&words))
+    naming_quota(facts.why(cause).quoting("ECS", masker.text(&words)))
 }
 
 /// The cause of a task that is STOPPED. `container` is the one whose end matters.
@@ -263,7 +293,11 @@ pub fn stopped(
         exit: own.and_then(|own| own.exit_code),
         is_alone: seen.containers.len() == 1,
     };
-    let cause = of_stop(&end);
+    let is_spot = seen.provider.as_deref().map_or(facts.is_spot, |provider| provider == SPOT);
+    let cause = match of_stop(&end) {
+        FailureCause::QuotaVcpu => quota_of(is_spot),
+        cause => cause,
+    };
     // The job's author needs the limit that was reached, to ask for a larger one.
     if cause == FailureCause::OutOfMemory {
         let limit = seen.memory_mib.map(fargate_model::text::memory);
@@ -276,6 +310,7 @@ pub fn stopped(
     for (name, words) in &words {
         why = why.quoting(&format!("Container {name}"), masker.text(words));
     }
+    why = naming_quota(why);
     if let Some(variable) = why.facts.get("variable").cloned() {
         why = why.because(format!("The profile gives this secret to its jobs as {variable}."));
     }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::failure::ImageFailure;
 use crate::registry_failure::of_registry;
-use crate::repository_login::{ecr_region, ecr_repository, login, registry_account};
+use crate::repository_login::{ecr_repository, login, registry_account};
 use crate::transfer_retry::retried;
 
 /// How many times longer than one call a list of ECR's images may take.
@@ -96,8 +96,7 @@ impl ImageRepositories {
             what: format!("reading the repository: {error}"),
             hint: "correct `repository` or `replicas` of the image".to_owned(),
         })?;
-        let region = image.is_of_ecr().then(|| ecr_region(image.registry())).flatten();
-        let region = region.map(str::to_owned);
+        let region = image.ecr_host().map(|host| host.region.to_owned());
         let credentials = self.login(&image).await?;
         let ecr = ecr_repository(&image, &self.account);
         let access = RepositoryAccess {

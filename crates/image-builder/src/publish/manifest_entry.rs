@@ -13,7 +13,6 @@ use tokio::time::sleep;
 use crate::failure::ImageFailure;
 use crate::oci_layout::OciLayout;
 use crate::promote::channel_commands::recorded;
-use crate::repository_login::ecr_region;
 
 /// How often it is tried while others write the same file.
 const TRIES: u32 = 10;
@@ -80,8 +79,8 @@ pub(super) fn require_not_revoked(
 
 fn empty_entry(image: &ManagedImage) -> RecordedImage {
     let own = image.repository.parse::<ImageReference>().ok();
-    let own = own.filter(ImageReference::is_of_ecr);
-    let region = own.and_then(|own| ecr_region(own.registry()).map(str::to_owned));
+    let host = own.as_ref().and_then(ImageReference::ecr_host);
+    let region = host.map(|host| host.region.to_owned());
     RecordedImage { region, ..RecordedImage::empty(&image.repository) }
 }
 

@@ -125,6 +125,11 @@ catalogue! {
         action: &["ask AWS for a larger quota"],
         command: &["aws service-quotas get-service-quota --service-code fargate --quota-code L-3032A538"],
     }
+    QuotaSpot = "quota-spot", "quota", Setup, Wait {
+        headline: &["the account's Spot vCPU quota is used up"],
+        action: &["ask AWS for a larger Spot quota"],
+        command: &["aws service-quotas get-service-quota --service-code fargate --quota-code L-36FBB829"],
+    }
     Throttled = "throttled", "throttled", Setup, Wait {
         headline: &["AWS limits how fast tasks start"],
         action: &["find out who else calls ECS in this account"],

@@ -7,7 +7,7 @@ use fargate_job_journal::{JobState, JobStory};
 use fargate_model::cause::CauseReport;
 use fargate_status_answers::{AttentionRow, WhyAnswer};
 
-use super::live_rows::report_of_wait;
+use super::live_rows::{id_of, report_of_wait};
 use super::words::why_of_failure;
 use crate::clock::{DAY_MS, HOUR_MS};
 
@@ -24,6 +24,18 @@ struct AttentionGroup {
     times: Vec<u64>,
     projects: BTreeSet<String>,
     jobs: BTreeSet<String>,
+    open_jobs: Vec<String>,
+}
+
+/// How the groups are made and ordered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AttentionOrder {
+    /// Now.
+    pub(super) now_ms: u64,
+    /// Whether the newest group stands first, and not the gravest.
+    pub(super) newest_first: bool,
+    /// Whether one cause with two objects is two groups. A guest does not learn of objects.
+    pub(super) by_object: bool,
 }
 
 /// The gravest groups of the last hour and of live jobs, or the newest ones, and how many are left out.
@@ -31,26 +43,32 @@ pub(super) fn attention(
     failures: &[FailureRow],
     live: &[JobStory],
     before: &[CauseSighting],
-    (now_ms, newest_first): (u64, bool),
+    AttentionOrder { now_ms, newest_first, by_object }: AttentionOrder,
 ) -> (Vec<AttentionRow>, u64) {
     let mut groups: HashMap<(String, Option<String>), AttentionGroup> = HashMap::new();
-    for row in failures.iter().filter(|row| row.at_ms + HOUR_MS > now_ms) {
+    for row in failures {
         let why = why_of_failure(row);
-        let key = (why.slug.clone(), row.object.clone());
+        let key = (why.slug.clone(), row.object.clone().filter(|_| by_object));
         let group = groups.entry(key).or_insert_with(|| AttentionGroup::new(why, row.is_system));
         group.add(&row.key, row.project.as_deref(), row.at_ms);
     }
     for story in live {
         let Some((report, at_ms)) = report_of_live(story) else { continue };
         let why = WhyAnswer::of(report);
-        let key = (why.slug.clone(), report.object().map(str::to_owned));
+        let object = report.object().filter(|_| by_object).map(str::to_owned);
+        let key = (why.slug.clone(), object);
         let group = groups.entry(key).or_insert_with(|| AttentionGroup::new(why, true));
         group.add(&story.key, story.description.project.as_deref(), at_ms);
+        group.open_jobs.push(id_of(story));
     }
     let mut rows: Vec<AttentionRow> = groups
         .into_iter()
         .map(|((slug, object), group)| {
-            group.row(mark(&slug, object.as_ref(), before, now_ms), now_ms)
+            // Without objects all of them are one group, which any of them made old.
+            let seen =
+                |seen: &&CauseSighting| seen.slug == slug && (!by_object || seen.object == object);
+            let mark = mark(before.iter().filter(seen), now_ms);
+            AttentionRow { object, ..group.row(mark, now_ms) }
         })
         .collect();
     rows.sort_by(|a, b| {
@@ -78,18 +96,8 @@ pub(crate) fn report_of_live(story: &JobStory) -> Option<(&CauseReport, u64)> {
 }
 
 /// `new` if the 7 days before had none, `back` after a day of quiet.
-fn mark(
-    slug: &str,
-    object: Option<&String>,
-    before: &[CauseSighting],
-    now_ms: u64,
-) -> Option<String> {
-    let seen = before
-        .iter()
-        .filter(|seen| seen.slug == slug && seen.object.as_ref() == object)
-        .map(|seen| seen.last_ms)
-        .max();
-    match seen {
+fn mark<'a>(before: impl Iterator<Item = &'a CauseSighting>, now_ms: u64) -> Option<String> {
+    match before.map(|seen| seen.last_ms).max() {
         None => Some("new".to_owned()),
         Some(last_ms) if last_ms + DAY_MS + HOUR_MS <= now_ms => Some("back".to_owned()),
         Some(_) => None,
@@ -99,7 +107,7 @@ fn mark(
 impl AttentionGroup {
     fn new(why: WhyAnswer, is_system: bool) -> Self {
         let (projects, jobs) = (BTreeSet::new(), BTreeSet::new());
-        Self { why, is_system, times: Vec::new(), projects, jobs }
+        Self { why, is_system, times: Vec::new(), projects, jobs, open_jobs: Vec::new() }
     }
 
     fn add(&mut self, key: &str, project: Option<&str>, at_ms: u64) {
@@ -120,7 +128,9 @@ impl AttentionGroup {
         AttentionRow {
             why: self.why,
             mark,
+            object: None,
             jobs: self.jobs.len() as u64,
+            open_jobs: self.open_jobs,
             projects: self.projects.len() as u64,
             first_ms: self.times.iter().copied().min().unwrap_or(now_ms),
             last_ms: self.times.iter().copied().max().unwrap_or(now_ms),
@@ -151,18 +161,47 @@ mod tests {
         }
     }
 
+    fn order(newest_first: bool) -> AttentionOrder {
+        AttentionOrder { now_ms: NOW, newest_first, by_object: true }
+    }
+
+    #[test]
+    fn one_cause_with_two_objects_is_two_groups_but_not_for_guests() {
+        let about = |key: &str, object: &str| FailureRow {
+            object: Some(object.to_owned()),
+            ..failure(key, FailureCause::ImageDenied, 1000)
+        };
+        let failures = [about("a", "acme/ci"), about("b", "acme/node"), about("c", "acme/node")];
+        let before = [CauseSighting {
+            slug: "image-denied".to_owned(),
+            object: Some("acme/node".to_owned()),
+            jobs: 1,
+            first_ms: NOW - 5 * HOUR_MS,
+            last_ms: NOW - 5 * HOUR_MS,
+        }];
+        let (rows, _) = attention(&failures, &[], &before, order(false));
+        let lines: Vec<_> =
+            rows.iter().map(|row| (row.object.as_deref(), row.jobs, row.mark.as_deref())).collect();
+        assert_eq!(lines, [(Some("acme/node"), 2, None), (Some("acme/ci"), 1, Some("new"))]);
+        let guest = AttentionOrder { by_object: false, ..order(false) };
+        let (rows, _) = attention(&failures, &[], &before, guest);
+        assert_eq!(
+            (rows.len(), rows[0].jobs, &rows[0].object, &rows[0].mark),
+            (1, 3, &None, &None)
+        );
+    }
+
     #[test]
     fn ten_jobs_with_one_cause_are_one_line_and_system_failures_come_first() {
         let mut failures: Vec<_> =
             (0..3).map(|n| failure(&format!("s{n}"), FailureCause::TaskSize, 1000)).collect();
         let denied = |n: u64| failure(&format!("d{n}"), FailureCause::ImageDenied, n * 60_000);
         failures.extend((0..2).map(denied));
-        failures.push(failure("old", FailureCause::ImageDenied, 2 * HOUR_MS));
-        let (rows, more) = attention(&failures, &[], &[], (NOW, false));
+        let (rows, more) = attention(&failures, &[], &[], order(false));
         let lines: Vec<_> = rows.iter().map(|row| (row.why.slug.as_str(), row.jobs)).collect();
         assert_eq!(lines, [("image-denied", 2), ("task-size", 3)]);
         assert_eq!((more, rows[0].projects, rows[0].per_5min[11]), (0, 1, 2));
-        let (rows, _) = attention(&failures, &[], &[], (NOW, true));
+        let (rows, _) = attention(&failures, &[], &[], order(true));
         let newest: Vec<_> = rows.iter().map(|row| row.why.slug.as_str()).collect();
         assert_eq!(newest, ["image-denied", "task-size"], "the last refusal was a moment ago");
     }
@@ -176,8 +215,9 @@ mod tests {
             let (key, state) = ("k".to_owned(), JobState::Starting);
             JobStory { key, state, tries: vec![last], ..JobStory::default() }
         };
-        let shown = |story| attention(&[], &[story], &[], (NOW, false)).0;
+        let shown = |story| attention(&[], &[story], &[], order(false)).0;
         let rows = shown(story(true));
+        assert_eq!((rows[0].jobs, &rows[0].open_jobs), (1, &vec!["k".to_owned()]));
         assert_eq!((rows[0].why.slug.as_str(), rows[0].last_ms), ("image-denied", NOW - 1000));
         assert_eq!(shown(story(false)), [], "gitlab-runner tries it again");
     }
@@ -188,7 +228,7 @@ mod tests {
             let slug = "image-denied".to_owned();
             vec![CauseSighting { slug, object: None, jobs: 1, first_ms: last_ms, last_ms }]
         };
-        let marked = |before: &[CauseSighting]| mark("image-denied", None, before, NOW);
+        let marked = |before: &[CauseSighting]| mark(before.iter(), NOW);
         assert_eq!(marked(&[]).as_deref(), Some("new"));
         assert_eq!(marked(&seen(NOW - 2 * DAY_MS)).as_deref(), Some("back"));
         assert_eq!(marked(&seen(NOW - 5 * HOUR_MS)), None);

@@ -131,14 +131,15 @@ fn waste(total: &CostSum) -> Vec<CostWaste> {
         (
             "starting",
             total.start_micro_usd,
-            "Starts that led to a script: pulling the image is most of it. A smaller image starts faster.",
+            "Starts that led to a script. The page of start times says which phase takes longest.",
             "/start-time",
         ),
         (
             "idle",
             total.idle_micro_usd,
             "Tasks that lived on with no stage: the runner waited, or nobody cleaned up.",
-            "/history?sort=-cost",
+            // No filter of the history finds these jobs.
+            "",
         ),
         (
             "failed_starts",
@@ -198,6 +199,13 @@ mod tests {
         );
         assert_eq!(answer.waste.len(), 1);
         insta::assert_snapshot!(answer.notices.join("\n"), @"Prices are 104 days old. Check `prices` in the configuration.");
+        let idle = CostSum { cost_micro_usd: 9, idle_micro_usd: 4, ..CostSum::default() };
+        let links: Vec<_> = waste(&idle).into_iter().map(|it| (it.kind, it.link)).collect();
+        assert_eq!(
+            links,
+            [("idle".to_owned(), String::new())],
+            "a link lists what is counted, or is none"
+        );
         let none = cost_answer(parts(CostSum::default()));
         assert_eq!(none.answer, "No task has been billed yet.");
     }

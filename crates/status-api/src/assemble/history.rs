@@ -43,9 +43,11 @@ pub fn filter_of(query: &JobQuery) -> JobFilter {
     JobFilter {
         from_ms: Some(query.from_ms),
         to_ms: Some(query.to_ms),
+        by_end: query.by_end,
         text: query.text.clone(),
         verdicts: query.verdicts.iter().map(verdict).collect(),
         causes: query.causes.clone(),
+        objects: query.objects.clone(),
         classes: query.classes.clone(),
         projects: query.projects.clone(),
         images: query.images.clone(),
@@ -137,6 +139,7 @@ pub fn history_answer(parts: HistoryParts) -> HistoryAnswer {
         sizes: choices.sizes,
         hosts: choices.hosts,
         notices: query.notices,
+        removable: None,
     }
 }
 
@@ -152,19 +155,23 @@ fn sentence(
 ) -> String {
     let more = if page.is_more { "more than " } else { "" };
     let window = query.window_words();
+    let (ended, of_window) = match query.by_end {
+        true => (" ended", format!("ended in the {window}")),
+        false => ("", window.clone()),
+    };
     if query.has_filter() {
         let most = causes
             .first()
             .map(|(slug, n)| format!(" Most often: {} ({}).", headline_of(slug), text::count(*n)));
         return format!(
-            "{more}{} of {} match, {window}.{}",
+            "{more}{} of {} match, {of_window}.{}",
             text::count(page.total),
             jobs(page.all),
             most.unwrap_or_default()
         );
     }
     if page.all == 0 && page.total == 0 {
-        return format!("No job in the {window}.");
+        return format!("No job{ended} in the {window}.");
     }
     let count = |wanted| verdicts.iter().filter(|(v, _)| *v == wanted).map(|(_, n)| n).sum::<u64>();
     let (failed, late) = (count(JobVerdict::Failed), count(JobVerdict::TimedOut));
@@ -179,7 +186,7 @@ fn sentence(
             parts.push(format!("{} {}", text::count(n), if n == 1 { one } else { many }));
         }
     }
-    format!("{more}{} in the {window}: {}.", jobs(page.total), parts.join(", "))
+    format!("{more}{}{ended} in the {window}: {}.", jobs(page.total), parts.join(", "))
 }
 
 /// The cause's headline without the facts of a case.
@@ -211,6 +218,17 @@ mod tests {
         let page = JobPage { total: 24, all: 1204, ..JobPage::default() };
         let causes = [("image-denied".to_owned(), 15)];
         insta::assert_snapshot!(said("verdict=failed", page, &causes), @"24 of 1,204 jobs match, last 24 hours. Most often: the registry refused the image (15).");
+    }
+
+    #[test]
+    fn a_window_by_the_end_says_so() {
+        let page = JobPage { total: 5, all: 30, ..JobPage::default() };
+        insta::assert_snapshot!(said("window=ended&last=1h&verdict=failed", page, &[]), @"5 of 30 jobs match, ended in the last hour.");
+        insta::assert_snapshot!(said("window=ended&last=1h", JobPage::default(), &[]), @"No job ended in the last hour.");
+        let query =
+            JobQuery::parse("window=ended&object=-&object=a,+b", 1_795_989_600_000, 1, true);
+        let filter = filter_of(&query);
+        assert_eq!((filter.by_end, filter.objects), (true, vec![None, Some("a, b".to_owned())]));
     }
 
     #[test]

@@ -119,7 +119,6 @@ pub(crate) fn live_limits(
     live: &[JobStory],
     [on_demand, spot, slots]: [Option<u32>; 3],
     host: &str,
-    free_addresses: Option<&(String, u64)>,
 ) -> Vec<LimitRow> {
     let is_spot = |story: &JobStory| {
         let last = story.tries.last();
@@ -148,14 +147,6 @@ pub(crate) fn live_limits(
     row("vCPU Spot", vcpu(true), spot, "spot_vcpu_quota");
     let of_host = live.iter().filter(|story| story.description.host == host).count();
     row("Slots", f64::from(u32::try_from(of_host).unwrap_or(u32::MAX)), slots, "job_slots");
-    if let Some((subnet, free)) = free_addresses {
-        rows.push(LimitRow {
-            name: format!("Free addresses, lowest subnet {subnet}"),
-            used: Some(f64::from(u32::try_from(*free).unwrap_or(u32::MAX))),
-            is_floor: true,
-            ..LimitRow::default()
-        });
-    }
     rows
 }
 

@@ -8,14 +8,14 @@ use fargate_model::text;
 use fargate_state::{JobAdmission, JobHoldKind};
 use fargate_status_answers::{LimitRow, NowAnswer, RunnerNumbers, StateCounts, WaitingRow};
 
-use super::attention::attention;
+use super::attention::{AttentionOrder, attention};
 use super::live_rows::{running_row, starting_row, usual_key, waiting_row};
 use super::words::{self, jobs, ticking, verb};
-use crate::clock::{HOUR_MS, day_begin};
+use crate::clock::day_begin;
 use crate::live_facts::LiveFacts;
 
 /// Refusals of the last so many ms are counted.
-const REFUSALS_MS: u64 = 600_000;
+pub(crate) const REFUSALS_MS: u64 = 600_000;
 /// So many jobs with one cause in [`REFUSALS_MS`] need somebody.
 const MANY_FAILURES: u64 = 3;
 /// A wait is long after this, while there are too few starts to know better. Ours.
@@ -36,6 +36,8 @@ pub struct NowParts<'a> {
     pub hosts: Vec<String>,
     /// Jobs that are not over, oldest first.
     pub live: &'a [JobStory],
+    /// Jobs that ended in the last ten minutes, and of which ECS refused a launch.
+    pub refused: &'a [JobStory],
     /// Jobs that failed in the last hour.
     pub failures: &'a [FailureRow],
     /// Causes of the seven days before.
@@ -58,6 +60,8 @@ pub struct NowParts<'a> {
     pub gitlab_runner: Option<RunnerNumbers>,
     /// Whether the newest group stands first, and not the gravest.
     pub newest_first: bool,
+    /// Whether the reader may learn what a cause is about.
+    pub with_names: bool,
 }
 
 /// Assembles the answer.
@@ -70,8 +74,9 @@ pub fn now_answer(parts: &NowParts<'_>) -> NowAnswer {
     let waiting = of(&[JobState::Waiting]);
     let (starting, running) =
         (of(&[JobState::Starting]), of(&[JobState::Running, JobState::Stopping]));
-    let (attention, more_causes) =
-        attention(parts.failures, parts.live, parts.before, (now, parts.newest_first));
+    let (newest_first, by_object) = (parts.newest_first, parts.with_names);
+    let order = AttentionOrder { now_ms: now, newest_first, by_object };
+    let (attention, more_causes) = attention(parts.failures, parts.live, parts.before, order);
     let usual = |story: &JobStory| parts.usual.get(&usual_key(story));
     let mut answer = NowAnswer {
         at_ms: now,
@@ -83,8 +88,8 @@ pub fn now_answer(parts: &NowParts<'_>) -> NowAnswer {
         ecs_error: parts.facts.ecs_error.clone(),
         counts: counts(parts, &waiting, &starting, &running),
         limits: parts.limits.clone(),
-        refused_capacity: refused(parts.live, now, &["capacity", "quota"]),
-        refused_throttled: refused(parts.live, now, &["throttled"]),
+        refused_capacity: refused(parts, &["capacity", "quota"]),
+        refused_throttled: refused(parts, &["throttled"]),
         orphans_today: match parts.facts.orphans_day_ms == day_begin(now) {
             true => parts.facts.orphans_stopped,
             false => 0,
@@ -117,10 +122,8 @@ fn counts(
         parts.at_ms.saturating_sub(since)
     };
     let sizes = || running.iter().filter_map(|story| story.description.size);
-    let hour = |row: &&FailureRow| row.at_ms + HOUR_MS > parts.at_ms;
-    let failed = |is_system| {
-        parts.failures.iter().filter(hour).filter(|row| row.is_system == is_system).count() as u64
-    };
+    let failed =
+        |is_system| parts.failures.iter().filter(|row| row.is_system == is_system).count() as u64;
     StateCounts {
         waiting: waiting.len() as u64,
         oldest_wait_ms: waiting.iter().map(age).max(),
@@ -134,11 +137,12 @@ fn counts(
     }
 }
 
-/// Launches that were refused in the last ten minutes, by the class of the cause.
-fn refused(live: &[JobStory], now_ms: u64, classes: &[&str]) -> u64 {
-    let refusals = live.iter().flat_map(|story| &story.tries).flat_map(|one| &one.refusals);
+/// Launches that were refused in the last ten minutes, by the class of the cause. A job that gave up counts, too.
+fn refused(parts: &NowParts<'_>, classes: &[&str]) -> u64 {
+    let stories = parts.live.iter().chain(parts.refused);
+    let refusals = stories.flat_map(|story| &story.tries).flat_map(|one| &one.refusals);
     let counted = refusals
-        .filter(|(at, _)| at + REFUSALS_MS > now_ms)
+        .filter(|(at, _)| at + REFUSALS_MS > parts.at_ms)
         .filter(|(_, report)| classes.contains(&report.entry().class));
     counted.count() as u64
 }
@@ -268,6 +272,7 @@ mod tests {
             cluster: None,
             hosts: Vec::new(),
             live,
+            refused: &[],
             failures: &[],
             before: &[],
             usual,
@@ -279,6 +284,7 @@ mod tests {
             spot_paused_until_ms: None,
             gitlab_runner: None,
             newest_first: false,
+            with_names: true,
         };
         change(&mut parts);
         now_answer(&parts)
@@ -330,6 +336,21 @@ mod tests {
             parts.facts = &silent;
         });
         insta::assert_snapshot!(blind.answer, @"ECS has not answered for 2m 10s: Throttling: Rate exceeded.");
+    }
+
+    /// Its refusals went with it, so the number fell just when a job was lost.
+    #[test]
+    fn refusals_count_after_their_job_gave_up() {
+        let over = JobStory {
+            state: JobState::Finished,
+            ..waits(252_000, Some(FailureCause::NoCapacity))
+        };
+        let old = (NOW - REFUSALS_MS, CauseReport::new(FailureCause::NoCapacity));
+        let mut over = [over];
+        over[0].tries[0].refusals.push(old);
+        let live = [waits(252_000, Some(FailureCause::Throttled))];
+        let answer = answered(&live, |parts| parts.refused = &over);
+        assert_eq!((answer.refused_capacity, answer.refused_throttled), (1, 1));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use futures_util::stream::try_unfold;
 use serde::Serialize;
 
 use super::AnyRefusal;
+use super::list_page::{ListPage, ListParameters};
 use crate::access::RequestCaller;
 use crate::answer_cache::CachedAnswer;
 use crate::csv_rows::{csv_head, csv_of, csv_of_costs};
@@ -43,6 +44,8 @@ pub(crate) struct FilterParameters {
     verdict: Option<String>,
     /// Slugs of causes
     cause: Option<String>,
+    /// What a cause is about, as `object` of the page of now has it; `-`: nothing that is known
+    object: Option<String>,
     /// Classes of causes
     class: Option<String>,
     /// Projects
@@ -69,6 +72,8 @@ pub(crate) struct FilterParameters {
     from: Option<String>,
     /// End of the window, RFC 3339 in UTC
     to: Option<String>,
+    /// `received`, or `ended`: the window is about the end of a job, and jobs that are not over are left out
+    window: Option<String>,
 }
 
 /// Parameters of pages.
@@ -232,8 +237,12 @@ pub(crate) async fn failures(
 pub(crate) struct TasksAnswer {
     /// How many there are, in one sentence.
     answer: String,
-    /// Oldest first.
+    /// How many there are on all pages.
+    total: u64,
+    /// Those of this page, oldest first.
     tasks: Vec<TaskRow>,
+    /// The `after` of the next page, if there is one.
+    next: Option<String>,
 }
 
 /// One task.
@@ -275,26 +284,52 @@ fn task_row(story: &JobStory) -> Option<TaskRow> {
     })
 }
 
+/// The tasks of one page of these jobs: those after the place of `page`, oldest first. Jobs come and go between two
+/// pages, so a place is the moment and the key of a job and no number.
+fn tasks_page(live: &[JobStory], page: &ListPage) -> Result<TasksAnswer, ApiProblem> {
+    let place = |story: &JobStory| (story.received_ms, story.key.clone());
+    let mut tasks: Vec<_> = live
+        .iter()
+        .filter(|story| story.state != JobState::Waiting)
+        .filter_map(|story| Some((place(story), task_row(story)?)))
+        .collect();
+    tasks.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let total = tasks.len() as u64;
+    let after = page.after.as_deref().map(|after| {
+        let place =
+            after.split_once('.').and_then(|(at, key)| Some((at.parse::<u64>().ok()?, key)));
+        place.ok_or_else(|| ApiProblem::bad_parameter("after", after, "the `next` of a page"))
+    });
+    if let Some((at_ms, key)) = after.transpose()? {
+        let first: (u64, String) = (at_ms, key.to_owned());
+        tasks.retain(|(place, _)| *place > first);
+    }
+    let is_more = tasks.len() > page.per;
+    tasks.truncate(page.per);
+    let next = tasks.last().filter(|_| is_more).map(|((at_ms, key), _)| format!("{at_ms}.{key}"));
+    let answer = match total {
+        0 => "No task is alive.".to_owned(),
+        1 => "1 task is alive.".to_owned(),
+        n => format!("{n} tasks are alive."),
+    };
+    Ok(TasksAnswer { answer, total, tasks: tasks.into_iter().map(|(_, row)| row).collect(), next })
+}
+
 /// Tasks of jobs that are not over
-#[utoipa::path(get, path = "/api/v1/tasks", tag = "answers",
+#[utoipa::path(get, path = "/api/v1/tasks", tag = "answers", params(ListParameters),
     responses((status = 200, body = TasksAnswer), (status = 304, description = "As the ETag says"), AnyRefusal))]
 pub(crate) async fn tasks(
     State(service): Service,
     caller: RequestCaller,
+    RawQueryText(query): RawQueryText,
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
-    let ask = |service: Arc<StatusService>, _| async move {
+    let ask = |service: Arc<StatusService>, asked: AskedQuestion| async move {
+        let page = ListPage::of(&asked.query)?;
         let live = service.history()?.live().await.map_err(unread)?;
-        let alive = live.iter().filter(|story| story.state != JobState::Waiting);
-        let tasks: Vec<TaskRow> = alive.filter_map(task_row).collect();
-        let answer = match tasks.len() {
-            0 => "No task is alive.".to_owned(),
-            1 => "1 task is alive.".to_owned(),
-            n => format!("{n} tasks are alive."),
-        };
-        Ok(TasksAnswer { answer, tasks })
+        tasks_page(&live, &page)
     };
-    answered(&service, "tasks", (&caller, String::new()), &headers, ask).await
+    answered(&service, "tasks", (&caller, query), &headers, ask).await
 }
 
 /// Hosts that the history knows.
@@ -425,4 +460,53 @@ pub(crate) async fn checks(
         Ok(service.checks(asked.with_names))
     };
     answered(&service, "checks", (&caller, String::new()), &headers, ask).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargate_job_journal::TryStory;
+
+    fn runs(number: u64) -> JobStory {
+        let task = Some(format!("arn:aws:ecs:eu-west-1:111122223333:task/ci/{number:032x}"));
+        JobStory {
+            key: format!("{number:064x}"),
+            state: JobState::Running,
+            // Two jobs come in each millisecond.
+            received_ms: number / 2,
+            tries: vec![TryStory { task, ..TryStory::default() }],
+            ..JobStory::default()
+        }
+    }
+
+    fn page(live: &[JobStory], query: &str) -> TasksAnswer {
+        tasks_page(live, &ListPage::of(query).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn pages_show_each_task_once_also_when_jobs_end_between_them() {
+        let mut live: Vec<_> = (0..7).map(runs).collect();
+        live.push(JobStory { state: JobState::Waiting, ..runs(8) });
+        let all: Vec<_> = page(&live, "").tasks.into_iter().map(|row| row.task).collect();
+        assert_eq!(all.len(), 7);
+        let first = page(&live, "per=3");
+        assert_eq!((first.answer.as_str(), first.total), ("7 tasks are alive.", 7));
+        let mut seen: Vec<_> = first.tasks.into_iter().map(|row| row.task).collect();
+        live.remove(1);
+        let mut next = first.next;
+        while let Some(after) = next {
+            let more = page(&live, &format!("per=3&after={after}"));
+            seen.extend(more.tasks.into_iter().map(|row| row.task));
+            next = more.next;
+        }
+        assert_eq!(seen, all);
+    }
+
+    #[test]
+    fn a_page_of_tasks_that_is_none_of_ours_is_refused() {
+        for query in ["after=guess", "after=1", "after=x.y"] {
+            let refused = tasks_page(&[], &ListPage::of(query).unwrap()).unwrap_err();
+            assert!(matches!(refused, ApiProblem::BadParameter { name: "after", .. }), "{query}");
+        }
+    }
 }

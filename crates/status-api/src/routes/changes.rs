@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::AnyRefusal;
 use crate::access::{PAGE_PROOF_HEADER, RequestCaller};
+use crate::answer_cache::CachedAnswer;
 use crate::clock::now_ms;
 use crate::request_body::{self, ChangeBody};
 use crate::request_parts::RawQueryText;
@@ -187,12 +188,13 @@ pub(crate) struct AuditAnswer {
 /// Who launched, stopped and changed what; for operators
 #[utoipa::path(get, path = "/api/v1/audit", tag = "changes",
     params(("after" = Option<u64>, Query, description = "The `next` of the page before")),
-    responses((status = 200, body = AuditAnswer), AnyRefusal))]
+    responses((status = 200, body = AuditAnswer), (status = 304, description = "As the ETag says"), AnyRefusal))]
 pub(crate) async fn audit(
     State(service): Service,
     caller: RequestCaller,
     RawQueryText(query): RawQueryText,
-) -> Result<Json<AuditAnswer>, ApiProblem> {
+    headers: HeaderMap,
+) -> Result<Response, ApiProblem> {
     if !caller.is_operator() {
         let refused = || ApiProblem::NotAllowed(caller.name().to_owned());
         return Err(caller.role().map_or(ApiProblem::NotSignedIn, |_| refused()));
@@ -209,7 +211,8 @@ pub(crate) async fn audit(
     let entries = service.work(read).await?;
     let is_full = entries.len() == AUDIT_PAGE;
     let next = entries.last().map(|entry| entry.sequence).filter(|_| is_full);
-    Ok(Json(AuditAnswer { entries, next }))
+    // It is read each time: what was changed a moment ago must be in it.
+    Ok(CachedAnswer::json(&AuditAnswer { entries, next })?.respond(&headers))
 }
 
 /// What browsers reported.

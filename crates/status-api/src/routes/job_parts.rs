@@ -9,6 +9,7 @@ use fargate_status_answers::{JobAnswer, JobEventLine, StageRow, TimelineRow, Why
 use serde::Serialize;
 
 use super::AnyRefusal;
+use super::list_page::{ListPage, ListParameters};
 use crate::access::RequestCaller;
 use crate::answer_cache::CachedAnswer;
 use crate::questions::JobReader;
@@ -27,7 +28,7 @@ struct AskedJob {
 /// Answers a question about one job with the part that `part` takes.
 async fn answered<T: Serialize>(
     service: &Arc<StatusService>,
-    name: &'static str,
+    name: &str,
     asked: AskedJob,
     headers: &HeaderMap,
     part: impl FnOnce(JobAnswer) -> T + Send + 'static,
@@ -103,18 +104,49 @@ pub(crate) async fn stages(
     answered(&service, "stages", asked, &headers, |job| job.stages).await
 }
 
+/// Events of one job.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct JobEventsAnswer {
+    /// How many there are on all pages.
+    total: u64,
+    /// Those of this page, oldest first.
+    events: Vec<JobEventLine>,
+    /// The `after` of the next page, if there is one.
+    next: Option<String>,
+}
+
+impl JobEventsAnswer {
+    /// The page after the first `after` events. A job's events only grow, so their number is a place.
+    fn page(events: Vec<JobEventLine>, after: usize, per: usize) -> Self {
+        let total = events.len();
+        let events: Vec<_> = events.into_iter().skip(after).take(per).collect();
+        let end = after.saturating_add(events.len());
+        Self { total: total as u64, events, next: (end < total).then(|| end.to_string()) }
+    }
+}
+
 /// The events of one job, oldest first
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/events", tag = "jobs",
-    params(("id" = String, Path, description = "The job")),
-    responses((status = 200, body = Vec<JobEventLine>), (status = 304, description = "As the ETag says"), AnyRefusal))]
+    params(("id" = String, Path, description = "The job"), ListParameters),
+    responses((status = 200, body = JobEventsAnswer), (status = 304, description = "As the ETag says"), AnyRefusal))]
 pub(crate) async fn job_events(
     State(service): Service,
     caller: RequestCaller,
     NamedInPath(id): NamedInPath,
+    RawQueryText(query): RawQueryText,
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
+    let ListPage { after, per } = ListPage::of(&query)?;
+    let after = after.map(|given| {
+        let refused = || ApiProblem::bad_parameter("after", &given, "the `next` of a page");
+        given.parse::<usize>().map_err(|_| refused())
+    });
+    let after = after.transpose()?.unwrap_or_default();
     let asked = AskedJob { id, query: String::new(), caller };
-    answered(&service, "job-events", asked, &headers, |job| job.events).await
+    // The name tells the kept answers of two pages apart.
+    let name = format!("job-events {after} {per}");
+    let part = move |job: JobAnswer| JobEventsAnswer::page(job.events, after, per);
+    answered(&service, &name, asked, &headers, part).await
 }
 
 /// Why one job waits or failed.
@@ -141,4 +173,23 @@ pub(crate) async fn job_why(
     let asked = AskedJob { id, query: String::new(), caller };
     let part = |job: JobAnswer| JobWhyAnswer { answer: job.answer, why: job.why, then: job.then };
     answered(&service, "why", asked, &headers, part).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_events_show_each_once() {
+        let events: Vec<_> =
+            (0..7).map(|at_ms| JobEventLine { at_ms, ..JobEventLine::default() }).collect();
+        let page = |after| JobEventsAnswer::page(events.clone(), after, 3);
+        let times = |page: &JobEventsAnswer| -> Vec<u64> {
+            page.events.iter().map(|event| event.at_ms).collect()
+        };
+        assert_eq!((times(&page(0)), page(0).next.as_deref()), (vec![0, 1, 2], Some("3")));
+        assert_eq!((times(&page(3)), page(3).next.as_deref()), (vec![3, 4, 5], Some("6")));
+        assert_eq!((times(&page(6)), page(6).next), (vec![6], None));
+        assert_eq!((page(usize::MAX).next, page(9).total), (None, 7));
+    }
 }

@@ -51,8 +51,12 @@ pub(crate) async fn ready(State(service): Service) -> Response {
 /// What is counted, for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, body = String,
-               content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"), AnyRefusal))]
-pub(crate) async fn metrics(State(service): Service) -> Result<Response, ApiProblem> {
+               content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+              (status = 304, description = "As the ETag says"), AnyRefusal))]
+pub(crate) async fn metrics(
+    State(service): Service,
+    headers: HeaderMap,
+) -> Result<Response, ApiProblem> {
     let make = |service: Arc<StatusService>| async move {
         for (image, channel, age) in image_answers::ages(&service.settings, SystemTime::now()) {
             let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
@@ -82,7 +86,7 @@ pub(crate) async fn metrics(State(service): Service) -> Result<Response, ApiProb
         }
         other => Err(other),
     });
-    Ok(answer?.respond(&HeaderMap::new()))
+    Ok(answer?.respond(&headers))
 }
 
 /// Who the caller is.

@@ -104,6 +104,59 @@ fn exceptions_and_failures_say_what_can_be_done() {
 }
 
 #[test]
+fn the_quota_that_is_used_up_is_that_of_the_capacity_that_was_asked_for() {
+    let words = "You've reached the limit on the number of vCPUs you can run concurrently";
+    let masker = SharedMasker::default();
+    for (is_spot, provider, cause, code) in [
+        (false, None, FailureCause::QuotaVcpu, "L-3032A538"),
+        (true, None, FailureCause::QuotaSpot, "L-36FBB829"),
+        // What ECS says of the task counts more.
+        (false, Some("FARGATE_SPOT"), FailureCause::QuotaSpot, "L-36FBB829"),
+        (true, Some("FARGATE"), FailureCause::QuotaVcpu, "L-3032A538"),
+    ] {
+        let facts = CauseFacts { is_spot, ..CauseFacts::default() };
+        let mut seen = crate::task::example(fargate_model::task::TaskStatus::Stopped);
+        seen.stop_code = Some(StopCode::TaskFailedToStart);
+        seen.stopped_reason = Some(words.to_owned());
+        seen.provider = provider.map(str::to_owned);
+        let mut said = vec![stopped(&seen, "job", &facts, &masker)];
+        if provider.is_none() {
+            said.push(failure(words, "", &facts, &masker));
+        }
+        for why in said {
+            assert_eq!(why.cause, cause);
+            let block = why.block(fargate_model::cause::ColourMode::Off).to_string();
+            assert_eq!(
+                block.matches(code).count(),
+                2,
+                "in the evidence and in the command: {block}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_a_launch_that_asks_for_nothing_but_spot_is_one_of_spot() {
+    let share = |name: &str| fargate_state::CapacityProviderShare {
+        name: name.to_owned(),
+        weight: 1,
+        base: 0,
+    };
+    let strategy =
+        |names: &[&str]| TaskCapacity::Strategy(names.iter().map(|it| share(it)).collect());
+    assert!(is_spot(&strategy(&["FARGATE_SPOT"])));
+    for other in [
+        strategy(&["FARGATE_SPOT", "FARGATE"]),
+        strategy(&["FARGATE"]),
+        strategy(&[]),
+        TaskCapacity::LaunchType("FARGATE".to_owned()),
+        TaskCapacity::ClusterDefault,
+    ] {
+        assert!(!is_spot(&other), "{other:?}");
+    }
+}
+
+#[test]
 fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
     let mut facts = CauseFacts::default();
     facts.set("endpoint", "https://ecs.eu-west-1.amazonaws.com".to_owned());
