@@ -115,6 +115,10 @@ class Acceptance:
             self.host = ThisMachine(self.given.programs or self.given.dist, self.folder)
         if not self.host.ready():
             raise RuntimeError("the manager host was not ready in time; its log is /var/log/cloud-init-output.log")
+        if isinstance(self.host, ManagerHost):
+            self.sheet.seen("manager-host", "it installed the package and wrote its configuration")
+        else:
+            self.sheet.unseen("manager-host", "there is none: the driver ran on this machine")
         if isinstance(self.host, ThisMachine):
             imported = self.host.run("fargate-runner", "config", "import-stack", self.name)
             if not imported.passed:
@@ -139,6 +143,10 @@ class Acceptance:
             return
         words = answer.get("answer") or f"exit code {checked.status}"
         self.sheet.seen("check", f"exit code {checked.status}: {words}")
+        if checked.status in (0, 2):
+            self.sheet.seen("check-without-failure", "it found no failure in a stack that nobody has changed")
+        else:
+            self.sheet.unseen("check-without-failure", "it found a failure, or could not run; see check.json")
         (self.given.out / "check.json").write_text(json.dumps(answer, indent=1) + "\n")
 
     def job(self, what, profile):
@@ -324,7 +332,10 @@ def main():
         acceptance.sheet.write(given.out)
     print(f"the facts are in {given.out}/facts.md")
     if given.write_docs and not acceptance.endpoint:
-        print("changed:", *settle_docs(ROOT, acceptance.sheet) or ["nothing"])
+        changed, missing = settle_docs(ROOT, acceptance.sheet)
+        print("changed:", *changed or ["nothing"])
+        for sentence in missing:
+            print(f"not found, so it was not changed: {sentence}", file=sys.stderr)
     sys.exit(status or (1 if left else 0))
 
 

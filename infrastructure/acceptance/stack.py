@@ -16,6 +16,8 @@ STACK_TIME_S = 1800
 POLL_S = 5
 # What an emulator cannot have, and nobody makes instead: this machine is the manager host.
 NO_HOST = {"Manager", "ManagerTemplate"}
+RANGE = "AWS::EC2::VPCCidrBlock"
+ROUTE = {"AWS::EC2::Route"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,12 +69,58 @@ def without(value, names):
     return {key: without(item, names) for key, item in value.items()}
 
 
+class Expressions:
+    """What the template's expressions come to, with as many functions as the resources need that are made by API."""
+
+    def __init__(self, template, parameters, resource):
+        self.conditions, self.resource = template["Conditions"], resource
+        self.parameters = {}
+        for name, declared in template["Parameters"].items():
+            given = parameters.get(name, declared.get("Default"))
+            is_list = declared["Type"] == "CommaDelimitedList"
+            self.parameters[name] = given.split(",") if is_list else given
+
+    def holds(self, condition):
+        return condition is None or self.value(self.conditions[condition])
+
+    def value(self, expression):
+        match expression:
+            case {"Ref": "AWS::NoValue"}:
+                return None
+            case {"Ref": name}:
+                return self.parameters[name] if name in self.parameters else self.resource(name, None)
+            case {"Fn::GetAtt": [name, attribute]}:
+                return self.resource(name, attribute)
+            case {"Condition": name}:
+                return self.holds(name)
+            case {"Fn::If": [condition, yes, no]}:
+                return self.value(yes if self.holds(condition) else no)
+            case {"Fn::Select": [index, items]}:
+                return self.value(items)[index]
+            case {"Fn::Join": [between, items]}:
+                return between.join(self.value(items))
+            case {"Fn::Equals": [one, other]}:
+                return str(self.value(one)) == str(self.value(other))
+            case {"Fn::Not": [one]}:
+                return not self.value(one)
+            case {"Fn::And": parts}:
+                return all(self.value(part) for part in parts)
+            case dict():
+                values = {key: self.value(item) for key, item in expression.items()}
+                return {key: value for key, value in values.items() if value is not None}
+            case list():
+                return [value for value in map(self.value, expression) if value is not None]
+        return expression
+
+
 class Stack:
     def __init__(self, clients, name, template, parameters, emulated):
         self.clients, self.name, self.parameters, self.emulated = clients, name, parameters, emulated
         self.text = template.read_text()
         self.left_out, self.by_api = [], []
-        self.outputs, self.made = {}, []
+        # What the emulator's own API refused, by type, with its words.
+        self.refused = {}
+        self.outputs, self.made, self.by_id = {}, [], {}
 
     def create(self):
         if self.emulated:
@@ -135,6 +183,11 @@ class Stack:
             depends = [depends] if isinstance(depends, str) else depends
             resource["DependsOn"] = [name for name in depends if name not in removed]
             resource["Properties"] = without(resource.get("Properties", {}), set(removed))
+        if RANGE in types:
+            # No VPC has a range of IPv6 there, so no subnet gets a part of it.
+            for resource in resources.values():
+                for name in ("Ipv6CidrBlock", "AssignIpv6AddressOnCreation"):
+                    resource["Properties"].pop(name, None)
         for name in [name for name, output in whole["Outputs"].items() if mentions(output, set(removed))]:
             del whole["Outputs"][name]
         del whole["Parameters"]["ManagerImage"]
@@ -148,34 +201,75 @@ class Stack:
         return found["StackResourceDetail"]["PhysicalResourceId"]
 
     def make_by_api(self, removed):
-        """One NAT gateway with its address, the routes to it, and the rules between the groups."""
+        """What the emulator's CloudFormation lacks, with the properties that the template gives it."""
+        template = yaml.load(self.text, _Loader)
+        values = Expressions(template, self.parameters, self.resource)
+        wanted = {name: resource for name, resource in sorted(removed.items())
+                  if name not in NO_HOST and values.holds(resource.get("Condition"))}
+        made = set()
+        for kind, make in MAKERS.items():
+            for name in [name for name in wanted if wanted[name]["Type"] == kind]:
+                given = {key: value for key, value in wanted[name]["Properties"].items() if key != "Tags"}
+                try:
+                    self.by_id[name] = make(self, values.value(given))
+                except ClientError as error:
+                    self.refused[kind] = error.response["Error"]["Message"]
+                else:
+                    made.add(kind)
+        self.make_routes({
+            name: {"Type": resource["Type"], "Properties": values.value(resource["Properties"])}
+            for name, resource in wanted.items() if resource["Type"] in ROUTE})
+        for name, output in template["Outputs"].items():
+            if mentions(output, set(wanted)) and values.holds(output.get("Condition")):
+                self.outputs[name] = values.value(output["Value"])
         kinds = {resource["Type"] for resource in removed.values()}
-        if "AWS::EC2::NatGateway" not in kinds:
-            raise RuntimeError("this emulator knows other types than the one that this was written for")
-        ec2 = self.clients("ec2")
-        address = ec2.allocate_address(Domain="vpc")
-        self.made.append(("address", address["AllocationId"]))
-        gateway = ec2.create_nat_gateway(
-            AllocationId=address["AllocationId"], SubnetId=self.physical("PublicSubnet1"))["NatGateway"]["NatGatewayId"]
-        self.made.append(("nat gateway", gateway))
-        for number in range(1, int(self.parameters["ZoneCount"]) + 1):
-            ec2.create_route(RouteTableId=self.physical(f"PrivateRouteTable{number}"),
-                             DestinationCidrBlock="0.0.0.0/0", NatGatewayId=gateway)
-        for group, peer, port in [("TaskGroup", "ManagerGroup", 22), ("FileSystemGroup", "TaskGroup", 2049)]:
-            for way, one, other in [("ingress", group, peer), ("egress", peer, group)]:
-                call = getattr(ec2, f"authorize_security_group_{way}")
-                call(GroupId=self.group(one), IpPermissions=[{
-                    "IpProtocol": "tcp", "FromPort": port, "ToPort": port,
-                    "UserIdGroupPairs": [{"GroupId": self.group(other)}]}])
-        self.outputs["EgressAddresses"] = address["PublicIp"]
-        done = {"AWS::EC2::EIP", "AWS::EC2::NatGateway", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"}
-        self.by_api = sorted(kinds & done)
-        # Routes are known; those that went with the NAT gateway are made above.
-        self.left_out = sorted(kinds - done - {"AWS::EC2::Route"})
+        self.by_api, self.left_out = sorted(made), sorted(kinds - made - ROUTE)
 
-    def group(self, logical_id):
-        return self.outputs.get({"TaskGroup": "TaskSecurityGroupId", "ManagerGroup": "ManagerSecurityGroupId",
-                                 "FileSystemGroup": "FileSystemSecurityGroupId"}[logical_id])
+    def resource(self, name, attribute):
+        """The id of a resource, or one attribute of what was made by API."""
+        made = self.by_id.get(name)
+        if made is None:
+            return self.physical(name)
+        return made[attribute] if isinstance(made, dict) else made
+
+    def make_address(self, _):
+        address = self.clients("ec2").allocate_address(Domain="vpc")
+        self.made.append(("address", address["AllocationId"]))
+        return {None: address["PublicIp"], "AllocationId": address["AllocationId"]}
+
+    def make_nat_gateway(self, given):
+        gateway = self.clients("ec2").create_nat_gateway(**given)["NatGateway"]["NatGatewayId"]
+        self.made.append(("nat gateway", gateway))
+        return gateway
+
+    def make_egress_only_gateway(self, given):
+        answer = self.clients("ec2").create_egress_only_internet_gateway(**given)
+        gateway = answer["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+        self.made.append(("egress-only gateway", gateway))
+        return gateway
+
+    def make_range(self, given):
+        self.clients("ec2").associate_vpc_cidr_block(**given)
+        return given["VpcId"]
+
+    def make_routes(self, routes):
+        """In a stack of their own: CloudFormation knows routes, and they had to wait for their gateways."""
+        if not routes:
+            return
+        cloudformation, name = self.clients("cloudformation"), f"{self.name}-routes"
+        self.made.append(("stack", name))
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": routes}))
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": POLL_S, "MaxAttempts": 30})
+
+    def make_rule(self, given):
+        way = "ingress" if "SourceSecurityGroupId" in given else "egress"
+        peer = given.get("SourceSecurityGroupId") or given["DestinationSecurityGroupId"]
+        call = getattr(self.clients("ec2"), f"authorize_security_group_{way}")
+        call(GroupId=given["GroupId"], IpPermissions=[{
+            "IpProtocol": given["IpProtocol"], "FromPort": given["FromPort"], "ToPort": given["ToPort"],
+            "UserIdGroupPairs": [{"GroupId": peer}]}])
+        return given["GroupId"]
 
     def remove(self):
         """Takes everything down; gives what is left, in words. It goes on after each error."""
@@ -194,6 +288,11 @@ class Stack:
         for kind, made in reversed(self.made):
             if kind == "nat gateway":
                 attempt(f"the NAT gateway {made}", lambda: ec2.delete_nat_gateway(NatGatewayId=made))
+            elif kind == "egress-only gateway":
+                attempt(f"the egress-only gateway {made}",
+                        lambda: ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=made))
+            elif kind == "stack":
+                attempt(f"the stack {made}", lambda: self.clients("cloudformation").delete_stack(StackName=made))
             else:
                 attempt(f"the address {made}", lambda: ec2.release_address(AllocationId=made),
                         "InvalidAllocationID.NotFound")
@@ -242,3 +341,14 @@ class Stack:
         for point in efs.describe_access_points(FileSystemId=file_system)["AccessPoints"]:
             efs.delete_access_point(AccessPointId=point["AccessPointId"])
         efs.delete_file_system(FileSystemId=file_system)
+
+
+# The types that an emulator may lack and that its API makes instead, in the order in which they need each other.
+MAKERS = {
+    RANGE: Stack.make_range,
+    "AWS::EC2::EgressOnlyInternetGateway": Stack.make_egress_only_gateway,
+    "AWS::EC2::EIP": Stack.make_address,
+    "AWS::EC2::NatGateway": Stack.make_nat_gateway,
+    "AWS::EC2::SecurityGroupIngress": Stack.make_rule,
+    "AWS::EC2::SecurityGroupEgress": Stack.make_rule,
+}

@@ -33,8 +33,8 @@ systemctl disable --now ssh.socket ssh.service 2>/dev/null || true
 
 retry apt-get update -qq
 retry apt-get install -y -qq --no-install-recommends ca-certificates curl git gnupg
-command -v aws >/dev/null || retry snap install aws-cli --classic
 PATH=$PATH:/snap/bin
+command -v aws >/dev/null || retry snap install aws-cli --classic
 
 # The driver, checked before it is installed. Its package has the units of systemd.
 package=$work/fargate-runner.deb

@@ -1,8 +1,8 @@
 """Makes stacks of infrastructure/cloudformation in ministack, and breaks them.
 
-Argument: the endpoint of ministack. `make` on its standard input makes a stack; the answer is one line of JSON with the
-outputs of the stack and the keys of the manager's role. `break NAME NUMBER` breaks the stack that was made as that one;
-`list` tells the names. It ends with its standard input.
+Argument: the endpoint of ministack. `make VARIANT` on its standard input makes a stack; the answer is one line of JSON with
+the outputs of the stack, the keys of the manager's role, and the types of resources that the stack lacks. `break NAME NUMBER`
+breaks the stack that was made as that one; `variants` and `list` tell the names. It ends with its standard input.
 
 What ministack's CloudFormation lacks is made as `make aws-acceptance` does it. One thing is put right here, because AWS
 has it otherwise: `Ref` of a secret is its ARN.
@@ -26,6 +26,23 @@ REGION = "eu-west-1"
 # ministack takes twelve digits for the account.
 ACCOUNT = "123456789012"
 BREAKS = {}
+# How the stack can be made: inputs that are not as in the default. A function first makes what the stack is made in.
+VARIANTS = {
+    "default": {},
+    "one-zone": {"ZoneCount": "1"},
+    "three-zones": {"ZoneCount": "3"},
+    "nat-gateway-per-zone": {"ZoneCount": "3", "NatGateways": "per-zone"},
+    "ipv6": {"EnableIpv6": "true"},
+    "without-file-system": {"MakeFileSystem": "false"},
+    "without-registry-secret": {"MakeRegistrySecret": "false"},
+    "two-principals": {
+        "ImageBuilderPrincipal": f"arn:aws:iam::{ACCOUNT}:root", "EcrRepositories": "ci/*",
+        "InfrastructurePrincipal": f"arn:aws:iam::{ACCOUNT}:root"},
+    "subnets-of-an-existing-vpc": lambda clients: ExistingVpc(clients, "10.9.0.0/24", "10.9.0").with_private_subnets(),
+    # ministack adds no range to a VPC, so this one has the range from the start.
+    "range-added-to-an-existing-vpc":
+        lambda clients: ExistingVpc(clients, "100.64.0.0/16", "100.64.255").with_public_subnets(),
+}
 
 
 def a_break(function):
@@ -33,17 +50,55 @@ def a_break(function):
     return function
 
 
+class ExistingVpc:
+    """A VPC that was there before the stack, with two public subnets in the last 256 addresses of its range."""
+
+    def __init__(self, clients, cidr, last):
+        self.ec2, self.last = clients("ec2"), last
+        ec2 = self.ec2
+        self.id = ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
+        for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
+            ec2.modify_vpc_attribute(VpcId=self.id, **{attribute: {"Value": True}})
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.id)
+        self.public = [self.subnet(zone, zone, GatewayId=gateway) for zone in range(2)]
+
+    def subnet(self, number, zone, **way_out):
+        subnet = self.ec2.create_subnet(
+            VpcId=self.id, CidrBlock=f"{self.last}.{32 * number}/27",
+            AvailabilityZone=f"{REGION}{'abc'[zone]}")["Subnet"]["SubnetId"]
+        table = self.ec2.create_route_table(VpcId=self.id)["RouteTable"]["RouteTableId"]
+        self.ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        self.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **way_out)
+        return subnet
+
+    def with_private_subnets(self):
+        private = []
+        for zone, public in enumerate(self.public):
+            address = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
+            gateway = self.ec2.create_nat_gateway(AllocationId=address, SubnetId=public)["NatGateway"]["NatGatewayId"]
+            private.append(self.subnet(2 + zone, zone, NatGatewayId=gateway))
+        return {"ExistingVpcId": self.id, "ExistingSubnetIds": ",".join(private)}
+
+    def with_public_subnets(self):
+        return {"ExistingVpcId": self.id, "ExistingPublicSubnetIds": ",".join(self.public),
+                "NetworkCidr": "100.64.0.0/17", "NatGateways": "per-zone"}
+
+
 class MadeStack:
-    def __init__(self, clients, name):
+    def __init__(self, clients, name, variant):
         self.clients, self.name = clients, name
+        given = VARIANTS[variant]
         parameters = {
             "Name": name, "TaskDefinitionFamily": name, "JobImage": "registry.example.com/team/ci:1",
             # A new account may run 6 vCPU.
             "Concurrency": "4", "ZoneCount": "2", "MakeManager": "false"}
+        parameters |= given(clients) if callable(given) else given
         self.stack = acceptance.Stack(clients, name, TEMPLATE, parameters, True)
         self.stack.create()
         self.outputs = self.stack.outputs
-        self.name_secret_by_its_arn()
+        if "RegistrySecretArn" in self.outputs:
+            self.name_secret_by_its_arn()
 
     def __getitem__(self, output):
         return self.outputs[output]
@@ -208,10 +263,14 @@ def main():
         match line.split():
             case ["list"]:
                 answer = list(BREAKS)
-            case ["make"]:
-                stack = MadeStack(served, f"ci-{len(stacks)}")
+            case ["variants"]:
+                answer = list(VARIANTS)
+            case ["make", variant]:
+                stack = MadeStack(served, f"ci-{len(stacks)}", variant)
                 stacks.append(stack)
-                answer = {"number": len(stacks) - 1, "name": stack.name, "outputs": stack.outputs, "keys": stack.keys()}
+                answer = {
+                    "number": len(stacks) - 1, "name": stack.name, "outputs": stack.outputs, "keys": stack.keys(),
+                    "refused": stack.stack.refused}
             case ["break", name, number]:
                 BREAKS[name](stacks[int(number)])
                 answer = {}

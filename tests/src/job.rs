@@ -282,6 +282,18 @@ impl TestJob {
         self.folder.join("response.json")
     }
 
+    /// Changes the job's response file, before the first call.
+    ///
+    /// # Panics
+    ///
+    /// If the file is not JSON.
+    pub fn change_response(&self, change: impl FnOnce(&mut Value)) {
+        let bytes = fs::read(self.response()).expect("a response file");
+        let mut response: Value = serde_json::from_slice(&bytes).expect("a response is JSON");
+        change(&mut response);
+        fs::write(self.response(), response.to_string()).expect("a writable folder");
+    }
+
     /// The job's key, by which its tasks and files are known.
     #[must_use]
     pub fn key(&self) -> JobKey {

@@ -191,7 +191,7 @@ impl StartCollector {
     }
 }
 
-/// When the heat map begins; 0 if the filter says it.
+/// When the heat map begins, if that is later than the filter.
 fn heat_begin(filter: &JobFilter) -> u64 {
     let (Some(from_ms), Some(to_ms)) = (filter.from_ms, filter.to_ms) else { return 0 };
     shown_half_hours(from_ms, to_ms).map_or(0, |(first, _)| first * HALF_HOUR_MS)
@@ -263,8 +263,8 @@ mod tests {
         };
         let (minute, day) = (60_000, 24 * 3_600_000);
         assert_eq!(begin(noon + minute, noon + minute + day), noon + 30 * minute);
-        assert_eq!(begin(noon, noon + day), 0, "each half hour is there once");
-        assert_eq!(begin(noon + minute, noon + 6 * 60 * minute), 0);
+        assert_eq!(begin(noon, noon + day), noon, "each half hour is there once");
+        assert_eq!(begin(noon + minute, noon + 6 * 60 * minute), noon);
         assert_eq!(begin(noon + minute, noon + 7 * day), 0, "its cells are sums over the days");
         assert_eq!(heat_begin(&JobFilter::default()), 0);
     }

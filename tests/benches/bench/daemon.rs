@@ -82,6 +82,8 @@ async fn measure_in(host: &TestHost, report: &mut BenchReport) -> BenchResult<()
 fn start(host: &TestHost) -> BenchResult<BenchServer> {
     let mut command = Command::new(host.driver());
     command.arg("-c").arg(host.config()).env_clear().envs(host.environment());
+    // As the systemd unit sets it.
+    command.env("MALLOC_ARENA_MAX", "1");
     BenchServer::start(command)
 }
 

@@ -62,7 +62,7 @@ async fn a_container_that_ends_beside_a_script_is_named_with_its_code_and_its_la
             let line = format!(
                 "fargate-runner: error: container proxy of the task ended (exit {exit}) (ECS: \
                  \"Essential container in task exited\"). Find out why it ended; if jobs can go on \
-                 without it, set `essential` to false\n"
+                 without it, set `essential` to false (cause: container-ended)\n"
             );
             assert!(said.contains(&line), "{said}");
             assert!(said.ends_with("):\n  serving\n  giving up\n"), "{said}");

@@ -8,7 +8,7 @@ async fn out_of_memory_is_the_job_s_failure_with_137() {
     let job = site.prepared().await;
     let stop = scenes::OUT_OF_MEMORY;
     let line = scenes::stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
-    insta::assert_snapshot!(line, @r#"fargate-runner: error: out of memory (limit 2 GB) (ECS: "Essential container in task exited"). Give the job a larger task"#);
+    insta::assert_snapshot!(line, @r#"fargate-runner: error: out of memory (limit 2 GB) (ECS: "Essential container in task exited"). Give the job a larger task (cause: out-of-memory)"#);
     assert_eq!(job.exit_code().as_deref(), Some("137\n"));
     site.close().await;
 }

@@ -45,7 +45,7 @@ async fn run_sends_nothing_to_another_host_key_and_says_so() {
     let owned = site.folder().join("owned");
     let ended = job.run(format!("touch {}", owned.display())).await.with_code(SYSTEM_FAILURE);
     assert_eq!(ended.out(), "");
-    insta::assert_snapshot!(ended.error_line(), @"fargate-runner: error: another machine answered in the task's place. Treat this as a security incident; find out which machine has the address");
+    insta::assert_snapshot!(ended.error_line(), @"fargate-runner: error: another machine answered in the task's place. Treat this as a security incident; find out which machine has the address (cause: wrong-host)");
     assert_eq!(ended.err().lines().count(), 1);
     let event = site.log().lines().any(|line| line.contains("\"security.wrong_host\""));
     assert!(event, "the operator is told: {}", site.log());

@@ -114,7 +114,7 @@ async fn what_it_leaves_holds_no_secret_and_no_address() {
         assert_eq!(found, None, "in {}", path.display());
     }
     let line = job.run("echo never").await.with_code(SYSTEM_FAILURE).error_line();
-    insta::assert_snapshot!(line, @"fargate-runner: error: the job's clean-up stopped the task. Find out in GitLab Runner's log why it cleaned up");
+    insta::assert_snapshot!(line, @"fargate-runner: error: the job's clean-up stopped the task. Find out in GitLab Runner's log why it cleaned up (cause: stopped-by-cleanup)");
     site.close().await;
 }
 

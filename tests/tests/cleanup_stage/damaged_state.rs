@@ -120,7 +120,7 @@ async fn a_newer_version_s_file_is_refused_by_run_and_cleaned_up_by_its_core() {
             .await
             .replace(&site.folder().display().to_string(), "SITE")
             .replace(job.key().as_str(), "KEY"),
-        @r#"fargate-runner: error: a newer Fargate Runner wrote the state of this job (SITE/state/jobs/KEY.json: "written by a newer version (schema 99, this one reads up to 1)"). Install that version again"#
+        @r#"fargate-runner: error: a newer Fargate Runner wrote the state of this job (SITE/state/jobs/KEY.json: "written by a newer version (schema 99, this one reads up to 1)"). Install that version again (cause: state-newer)"#
     );
     job.cleanup().await.passed();
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");

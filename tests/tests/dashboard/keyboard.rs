@@ -1,4 +1,4 @@
-//! The pages by keyboard alone, and views that survive a reload.
+//! The pages by keyboard alone.
 
 use serde_json::json;
 
@@ -89,50 +89,4 @@ async fn item_27_single_keys_can_be_switched_off_for_good() {
         tab.until("the keys are ready", "document.querySelector('#single-keys').checked === false")
             .await;
     }
-}
-
-#[tokio::test]
-async fn item_28_filters_survive_a_reload_and_another_profile() {
-    let Some((browser, server)) = browser_and_server().await else { return };
-    let tab = browser.tab().await;
-    tab.open(&server.url("/history")).await;
-    let click = |words: &str| {
-        format!(
-            "[...document.querySelectorAll('.box, .segments a')].find((it) => it.textContent.includes('{words}')).click()"
-        )
-    };
-    for (words, parameter) in [
-        ("timed out", "verdict=timed_out"),
-        ("failed", "verdict=timed_out,failed"),
-        ("7 days", "last=7d"),
-    ] {
-        tab.eval(
-            "document.querySelectorAll('details.filters').forEach((it) => { it.open = true; })",
-        )
-        .await;
-        tab.eval(&click(words)).await;
-        tab.until(
-            words,
-            &format!(
-                "location.search.includes('{parameter}') && document.readyState === 'complete'"
-            ),
-        )
-        .await;
-        tab.until("the filter is there", "Boolean(document.querySelector('#filter'))").await;
-    }
-    let view = "[location.href, document.querySelector('#filter').value, \
-        [...document.querySelectorAll('[aria-checked=true]')].map((it) => it.innerText.trim()).join()].join(' ')";
-    let seen = tab.eval(view).await;
-    assert!(seen.as_str().unwrap().contains("verdict:timed_out,failed"), "{seen}");
-    tab.reload().await;
-    assert_eq!(tab.eval(view).await, seen);
-    let other = browser.tab().await;
-    other.open(tab.eval("location.href").await.as_str().unwrap()).await;
-    assert_eq!(other.eval(view).await, seen);
-    tab.eval("history.back()").await;
-    tab.until(
-        "the last filter is gone",
-        "!location.search.includes('last=7d') && Boolean(document.querySelector('#filter'))",
-    )
-    .await;
 }

@@ -55,7 +55,7 @@ async fn item_22_every_text_can_be_read_in_light_and_dark() {
 }
 
 /// What is wider than the screen outside a scroller, and what is too small for a thumb.
-const WIDTH: &str = "document.scrollingElement.scrollWidth";
+pub(crate) const WIDTH: &str = "document.scrollingElement.scrollWidth";
 const TOO_SMALL: &str = r#"[...document.querySelectorAll("a, button, summary, input:not([type=hidden])")]
   .filter((it) => it.checkVisibility() && !it.closest(".unseen, .skip, p, dd, .heat-map, .crumbs, li:not(.cause) > span, svg, td, th, .cause-body"))
   .filter((it) => { const box = (it.closest("label") ?? it).getBoundingClientRect(); return box.height > 0 && box.height < 43.5; })
@@ -173,7 +173,7 @@ async fn whole_without_buttons(tab: &BrowserTab<'_>, path: &str) {
 }
 
 /// What people try; each calls `intruder` if a browser takes it for a script.
-const HOSTILE: [&str; 7] = [
+pub(crate) const HOSTILE: [&str; 7] = [
     "<script>intruder()</script>",
     "\"><img src=x onerror=intruder()>",
     "' onmouseover='intruder()' x='",

@@ -1,12 +1,17 @@
 //! The pages of the dashboard in a real browser.
 //!
-//! The answers are samples; the pages, style sheet and scripts are those of the product. Tests are named
-//! after the items of the list by which the pages are accepted. Pictures are kept under
+//! Where a test needs answers that it can choose, they are samples, and the pages, style sheet and scripts
+//! are those of the product. Other tests open the real `fargate-runner serve` beside real jobs. Tests are
+//! named after the items of the list by which the pages are accepted. Pictures are kept under
 //! `target/screenshots`.
 
 mod chromium;
 mod commands;
+mod failed_starts;
+mod forms;
 mod heat_map_cells;
+mod history_rows;
+mod hostile_jobs;
 mod keyboard;
 mod live_updates;
 mod looks;

@@ -103,6 +103,7 @@ async fn the_trial_runs_a_job_in_an_emulated_account_says_what_it_could_not_see_
         ("sts-session-name", false),
         ("efs-apply", false),
         ("AWS::EC2::Instance", false),
+        ("manager-host", false),
     ] {
         assert_eq!(row(&facts, fact)["seen"], seen, "{fact}\n{log}");
     }

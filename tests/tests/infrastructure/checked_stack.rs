@@ -30,7 +30,7 @@ const NOT_TOLD: [(&str, &str); 3] = [
 const SIMULATION_DIFFERS: &str =
     "IAM's simulation refuses it, and the policies of the role allow it";
 /// How many checks run at one time.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 
 /// Each way to break the stack (`serve_stacks.py`), with the outcome and the check that must name it.
 const EXPECTED: [(&str, &str, &str); 16] = [
@@ -53,23 +53,24 @@ const EXPECTED: [(&str, &str, &str); 16] = [
 ];
 
 /// ministack, and the script that makes stacks in it.
-struct TemplateStacks {
+pub(crate) struct TemplateStacks {
     ministack: EcsEmulator,
-    maker: ScriptServer,
+    pub(crate) maker: ScriptServer,
     folder: TempDir,
 }
 
 /// One stack, and the host that is set up for it.
-struct CheckedStack {
+pub(crate) struct CheckedStack {
     endpoint: String,
-    described: Value,
+    /// What `serve_stacks.py` tells of it.
+    pub(crate) described: Value,
     config: PathBuf,
     quotas: LocalCloud,
 }
 
 impl TemplateStacks {
     /// `None` after saying why they cannot be had here. In CI nothing is skipped.
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let python = python()?;
         let ministack = EcsEmulator::start().await?;
         let script = "infrastructure/serve_stacks.py";
@@ -80,16 +81,22 @@ impl TemplateStacks {
 
     /// A stack in order, but for this break.
     async fn stack(&mut self, name: &str) -> CheckedStack {
-        let described = self.maker.ask("make").await;
+        let stack = self.variant("default", name != "empty-secret").await;
+        if name != "good" {
+            self.maker.ask(&format!("break {name} {}", stack.described["number"])).await;
+        }
+        stack
+    }
+
+    /// A stack that is made in this way (`serve_stacks.py`), and the host that is set up for it.
+    pub(crate) async fn variant(&mut self, variant: &str, fills_secret: bool) -> CheckedStack {
+        let described = self.maker.ask(&format!("make {variant}")).await;
         let place = self.folder.path().join(described["name"].as_str().expect("a text"));
         std::fs::create_dir_all(place.join("state")).expect("a folder");
         let quotas = quota_cloud(&described["keys"]).await;
         let endpoint = self.ministack.endpoint().to_owned();
         let stack = CheckedStack { endpoint, described, config: place.join("config.toml"), quotas };
-        stack.set_up(name != "empty-secret").await;
-        if name != "good" {
-            self.maker.ask(&format!("break {name} {}", stack.described["number"])).await;
-        }
+        stack.set_up(fills_secret).await;
         stack
     }
 }
@@ -101,15 +108,21 @@ impl CheckedStack {
         self.done(&["config", "import-stack", name, "--region", "eu-west-1"], "").await;
         let state = format!("state_dir = {:?}\n# Made by", self.config.with_file_name("state"));
         replace_in(&self.config, "# Made by", &state);
-        replace_in(&self.config, "#volumes = ", "volumes = ");
         // Nobody answers for the registry of this image.
         replace_in(&self.config, "\nimage = ", "\npin_image = false\nimage = ");
-        if fills_secret {
+        if fills_secret && self.has_output("RegistrySecretArn") {
             self.done(&["registry-secret", "set", "ci", "--password-stdin"], "hunter2-canary")
                 .await;
         }
-        self.done(&["efs", "apply", "--yes"], "").await;
+        if self.has_output("FileSystemId") {
+            replace_in(&self.config, "#volumes = ", "volumes = ");
+            self.done(&["efs", "apply", "--yes"], "").await;
+        }
         self.done(&["config", "check"], "").await;
+    }
+
+    pub(crate) fn has_output(&self, output: &str) -> bool {
+        self.described["outputs"][output].is_string()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -137,7 +150,7 @@ impl CheckedStack {
     }
 
     /// What `check` says to the manager: exit code and report.
-    async fn checked(&self) -> (Option<i32>, Value) {
+    pub(crate) async fn checked(&self) -> (Option<i32>, Value) {
         let group = self.described["outputs"]["ManagerSecurityGroupId"].as_str().expect("a text");
         let mut command = self.command(&["check", "--format", "json", "--manager-group", group]);
         for name in SESSION_VARIABLES {
@@ -154,7 +167,7 @@ impl CheckedStack {
 }
 
 /// The lines with this outcome, each once: id and text.
-fn lines(report: &Value, outcome: &str) -> BTreeMap<String, String> {
+pub(crate) fn lines(report: &Value, outcome: &str) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let lines = report["checks"].as_array().expect("a list").iter();
     lines
@@ -211,6 +224,13 @@ fn wrongly_told(
     good: &Value,
     report: &Value,
 ) -> Option<String> {
+    let told = newly_told(good, report);
+    let is_right = told.len() == 1 && told.contains_key(&(outcome, id.to_owned()));
+    (!is_right).then(|| format!("{name}: expected {outcome} of {id}, told {told:#?}"))
+}
+
+/// What did not pass, and is not told of the stack that is in order: outcome, id and words.
+pub(crate) fn newly_told(good: &Value, report: &Value) -> BTreeMap<(&'static str, String), String> {
     let mut told = BTreeMap::new();
     for kind in ["fail", "warn", "unknown"] {
         let before = lines(good, kind);
@@ -219,6 +239,5 @@ fn wrongly_told(
             now.filter(|(id, _)| !before.contains_key(id)).map(|(id, found)| ((kind, id), found)),
         );
     }
-    let is_right = told.len() == 1 && told.contains_key(&(outcome, id.to_owned()));
-    (!is_right).then(|| format!("{name}: expected {outcome} of {id}, told {told:#?}"))
+    told
 }

@@ -6,8 +6,11 @@
 mod acceptance;
 mod checked_stack;
 mod import_stack;
+mod manager_host;
 mod printed_policies;
+mod settled_docs;
 mod stack_files;
+mod stack_variants;
 mod template_and_module;
 
 use std::path::PathBuf;

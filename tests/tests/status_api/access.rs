@@ -1,7 +1,10 @@
 //! Who may see and do what.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use fargate_tests::CheckedHost;
 
+use crate::http_client::{HttpAnswer, request_from};
 use crate::server::StatusServer;
 
 /// Makes a token as an operator would, and puts its hash into the configuration.
@@ -115,5 +118,71 @@ async fn an_address_that_others_reach_needs_a_way_to_sign_in() {
     site.prepared().await.cleanup().await.passed();
     let refused = site.start(&["serve", "--listen", "0.0.0.0:0"]).ended().await.with_code(1);
     assert!(refused.err().contains("nobody could sign in"), "{}", refused.all());
+    site.close().await;
+}
+
+/// The address of the proxy, and one that is not listed. Both reach the server.
+const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+/// The header in which the proxy tells who somebody is.
+const PERSON: &str = "x-auth-request-email";
+
+/// The answer to somebody at `source` who says to be these people.
+async fn get_from(
+    server: &StatusServer,
+    source: IpAddr,
+    path: &str,
+    people: &[&str],
+) -> HttpAnswer {
+    let headers: Vec<_> = people.iter().map(|person| (PERSON, *person)).collect();
+    request_from(source, server.address, ("GET", path), &headers, "").await
+}
+
+#[tokio::test]
+async fn the_header_of_a_proxy_signs_in_from_its_own_address_and_from_no_other() {
+    let site = CheckedHost::open().await;
+    site.prepared().await.cleanup().await.passed();
+    let (anna, ben) = ("anna@example.org", "ben@example.org");
+    site.set("serve.local_access", "nobody");
+    site.set("serve.proxy_addresses", vec![PROXY.to_string()]);
+    site.set("serve.proxy_user_header", "X-Auth-Request-Email");
+    site.set("serve.proxy_operators", vec![anna.to_owned()]);
+    let server = StatusServer::of(&site).await;
+
+    for (person, role) in [(anna, "operator"), (ben, "viewer")] {
+        let session = get_from(&server, PROXY, "/api/v1/session", &[person]).await.json();
+        assert_eq!((&session["name"], &session["role"]), (&person.into(), &role.into()));
+        assert_eq!(get_from(&server, PROXY, "/api/v1/jobs", &[person]).await.status, 200);
+        let stranger = get_from(&server, STRANGER, "/api/v1/session", &[person]).await;
+        assert!(stranger.json()["role"].is_null(), "{}", stranger.text());
+        let refused = get_from(&server, STRANGER, "/api/v1/jobs", &[person]).await;
+        assert_eq!(refused.status, 401, "{person}: {}", refused.text());
+    }
+    let nobody: [&[&str]; 3] = [&[], &[anna, ben], &[""]];
+    for people in nobody {
+        let refused = get_from(&server, PROXY, "/api/v1/jobs", people).await;
+        assert_eq!(refused.status, 401, "{people:?}: {}", refused.text());
+    }
+
+    // What an operator does carries the name that the proxy tells, and needs the proof of our page.
+    let pause = async |source: IpAddr, person: &str, proof: &str| {
+        let json = ("content-type", "application/json");
+        let headers = [(PERSON, person), json, ("x-csrf-token", proof)];
+        let target = ("POST", "/api/v1/intake/pause");
+        request_from(source, server.address, target, &headers, r#"{"note":"new disk"}"#).await
+    };
+    let session = get_from(&server, PROXY, "/api/v1/session", &[anna]).await.json();
+    let proof = session["csrf"].as_str().expect("a proof");
+    assert_eq!(pause(STRANGER, anna, proof).await.status, 401);
+    assert_eq!(pause(PROXY, ben, proof).await.code(), "not-allowed");
+    assert_eq!(pause(PROXY, anna, "guess").await.code(), "no-csrf-token");
+    let paused = pause(PROXY, anna, proof).await;
+    assert_eq!(paused.json()["state"], "paused", "{}", paused.text());
+    let audit = get_from(&server, PROXY, "/api/v1/audit", &[anna]).await.json();
+    let entries = audit["entries"].as_array().expect("entries");
+    let actions = entries.iter().filter(|entry| entry["who"] == anna);
+    let actions: Vec<_> = actions.map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["host.pause"], "{audit}");
+    server.close().await;
     site.close().await;
 }

@@ -15,7 +15,12 @@ async fn every_path_tells_of_a_job_that_ran_and_of_one_that_failed() {
     let passed = site.prepared().await;
     passed.run("echo hello").await.passed();
     passed.cleanup().await.passed();
-    let failed = site.prepared().await;
+    let failed = site.job();
+    failed.change_response(|response| {
+        response["job_info"]["queue_size"] = 1234.into();
+        response["job_info"]["time_in_queue_seconds"] = 42.5.into();
+    });
+    failed.prepare().await.passed();
     failed.run("exit 3").await.with_code(1);
     failed.cleanup().await.passed();
     let server = StatusServer::of(&site).await;
@@ -43,6 +48,14 @@ async fn every_path_tells_of_a_job_that_ran_and_of_one_that_failed() {
     assert_eq!(stages[0]["exit"], 3, "{stages}");
     let timeline = server.json("/api/v1/jobs/gl-4000/timeline").await;
     assert!(timeline.as_array().unwrap().len() > 5, "{timeline}");
+    let queued = server.json("/api/v1/jobs/gl-4001").await;
+    let row = &queued["timeline"][0];
+    let times = [&row["from_ms"], &row["to_ms"]].map(|time| time.as_u64().expect("a time"));
+    assert_eq!((&queued["queue_size"], times[1] - times[0]), (&1234.into(), 42_500), "{queued}");
+    let page = server.get_as("/jobs/gl-4001?view=start", &[("accept", "text/html")]).await.text();
+    for words in ["1,234 jobs waited with it at the forge", "Queued at GitLab", "42.5 s"] {
+        assert!(page.contains(words), "no {words}: {page}");
+    }
     let events = server.json("/api/v1/jobs/gl-4000/events?per=200").await;
     let total = events["total"].as_u64().expect("a number");
     assert!(total > 5 && events["events"].as_array().unwrap().len() as u64 == total, "{events}");

@@ -1,11 +1,11 @@
 //! A client of HTTP that sends what a test says, also what no proper client would send.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use fargate_tests::PATIENCE;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// An answer.
@@ -43,7 +43,10 @@ impl HttpAnswer {
 
 /// Sends these bytes, and reads until the server ends the connection.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    exchange_over(TcpStream::connect(address).await.expect("a connection"), bytes).await
+}
+
+async fn exchange_over(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     // The server may have answered and closed before it took all.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
@@ -55,10 +58,33 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 /// A request with these headers beside `Host`, unless they name one.
 pub async fn request(
     address: SocketAddr,
-    (method, path): (&str, &str),
+    target: (&str, &str),
     headers: &[(&str, &str)],
     body: &str,
 ) -> HttpAnswer {
+    parse(&exchange(address, &request_bytes(address, target, headers, body)).await)
+}
+
+/// The same from an address of this machine that the test chooses.
+pub async fn request_from(
+    source: IpAddr,
+    address: SocketAddr,
+    target: (&str, &str),
+    headers: &[(&str, &str)],
+    body: &str,
+) -> HttpAnswer {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::new(source, 0)).expect("an address of this machine");
+    let stream = socket.connect(address).await.expect("a connection");
+    parse(&exchange_over(stream, &request_bytes(address, target, headers, body)).await)
+}
+
+fn request_bytes(
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str(&format!("Host: {address}\r\n"));
@@ -69,8 +95,7 @@ pub async fn request(
     if !body.is_empty() {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
-    let bytes = format!("{head}\r\n{body}");
-    parse(&exchange(address, bytes.as_bytes()).await)
+    format!("{head}\r\n{body}").into_bytes()
 }
 
 /// Reads a whole answer.

@@ -201,6 +201,7 @@ impl TaskStart<'_> {
             timeouts: &profile.timeouts,
             limits: &profile.limits,
             secrets: &profile.secrets,
+            registry_secret: profile.registry_secret.as_deref(),
         };
         let limits = self.context.breaker_limits();
         let mut launcher =

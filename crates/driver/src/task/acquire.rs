@@ -21,7 +21,7 @@ use fargate_state::{LaunchRequest, StateFolder};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::classify::{CauseFacts, exception, stopped};
+use super::classify::{CauseFacts, REGISTRY_SECRET, exception, stopped};
 use super::client::EcsClient;
 use super::event::TaskStartProgress;
 use super::exit_codes::AGENT_SETTINGS;
@@ -81,6 +81,8 @@ pub struct AcquireOptions<'a> {
     pub limits: &'a JobLimits,
     /// The secrets that the profile gives to the task.
     pub secrets: &'a [TaskSecret],
+    /// The secret with the login that the task's image is pulled with, as the profile names it.
+    pub registry_secret: Option<&'a str>,
 }
 
 /// Brings up one task.
@@ -208,6 +210,9 @@ impl<'a> TaskStartWatcher<'a> {
         facts.set("task", seen.task.task_id().to_owned());
         facts.set("port", terms.port.to_string());
         facts.know_secrets(terms.secrets);
+        if let Some(secret) = terms.registry_secret {
+            facts.set(REGISTRY_SECRET, secret.to_owned());
+        }
         Self {
             ecs,
             terms,

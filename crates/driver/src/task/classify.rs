@@ -23,6 +23,9 @@ use super::exit_codes::{AGENT_IDLE, AGENT_LIFETIME, KILLED, is_out_of_memory};
 use super::first_end::is_ordered;
 use super::observation::{ObservedContainer, ObservedTask};
 
+/// The name among the facts of a cause for the secret with the login of the image's registry.
+pub const REGISTRY_SECRET: &str = "registry_secret";
+
 /// The capacity provider of Spot.
 const SPOT: &str = "FARGATE_SPOT";
 
@@ -313,6 +316,11 @@ pub fn stopped(
     why = naming_quota(why);
     if let Some(variable) = why.facts.get("variable").cloned() {
         why = why.because(format!("The profile gives this secret to its jobs as {variable}."));
+    }
+    if cause == FailureCause::ImageDenied
+        && let Some(secret) = why.facts.get(REGISTRY_SECRET).cloned()
+    {
+        why = why.because(format!("Login used: secret {secret}."));
     }
     if all.trim().is_empty() {
         why = why.because("ECS gave no reason.");

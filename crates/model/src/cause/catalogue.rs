@@ -176,7 +176,11 @@ catalogue! {
     ImageDenied = "image-denied", "image", Setup, Final {
         headline: &["the registry refused the image"],
         action: &["check that the registry accepts the login of the task definition"],
-        command: &[SHOW_DEFINITION, SHOW_CONFIG],
+        command: &[
+            "fargate-runner registry-secret test --secret {registry_secret}",
+            SHOW_DEFINITION,
+            SHOW_CONFIG,
+        ],
     }
     ImageArch = "image-arch", "image", Setup, Final {
         headline: &["the image is not built for this architecture"],

@@ -1,4 +1,4 @@
-use fargate_model::cause::RetryDecision;
+use fargate_model::cause::{CauseEvidence, RetryDecision};
 
 use super::*;
 
@@ -68,6 +68,17 @@ fn the_words_of_a_container_that_is_not_the_job_s_count_too() {
     let why = stopped(&seen, "job", &CauseFacts::default(), &SharedMasker::default());
     assert_eq!(why.cause, FailureCause::ImageDenied);
     assert_eq!(why.evidence[1].text, "Container logs");
+    assert!(why.evidence.iter().all(|line| !line.text.contains("Login used")), "{why:?}");
+    let mut facts = CauseFacts::default();
+    facts.set(REGISTRY_SECRET, "ci/registry".to_owned());
+    let why = stopped(&seen, "job", &facts, &SharedMasker::default());
+    let is_named = |line: &CauseEvidence| line.text == "Login used: secret ci/registry.";
+    assert!(why.evidence.iter().any(is_named), "{why:?}");
+    let command = why.command();
+    assert_eq!(
+        command.as_deref(),
+        Some("fargate-runner registry-secret test --secret ci/registry")
+    );
 }
 
 #[test]
