@@ -152,8 +152,8 @@ fn search_text(story: &JobStory) -> String {
     text.join(" ").to_lowercase()
 }
 
-/// A text without control characters, and not too long.
-fn clean(text: &str) -> String {
+/// A text as it is kept in a column: without control characters, and not too long. Filters compare with the same.
+pub(crate) fn clean(text: &str) -> String {
     let mut clean: String = text.chars().filter(|char| !char.is_control()).collect();
     let mut end = clean.len().min(LONGEST_TEXT);
     while !clean.is_char_boundary(end) {

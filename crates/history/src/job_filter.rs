@@ -3,6 +3,7 @@
 use fargate_job_journal::JobVerdict;
 
 use crate::database::SqlStatement;
+use crate::job_columns::clean;
 
 /// A stretch of values. Where an end is missing, it is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -80,7 +81,7 @@ impl JobFilter {
         }
         let words = self.text.as_deref().unwrap_or_default().split_whitespace();
         for word in words.take(MOST_WORDS) {
-            let pattern = format!("%{}%", escape_pattern(&word.to_lowercase()));
+            let pattern = format!("%{}%", escape_pattern(&clean(word).to_lowercase()));
             statement.push(" AND search LIKE ").bind(pattern.as_str()).push(" ESCAPE '!'");
         }
         let verdicts: Vec<_> =
@@ -96,7 +97,8 @@ impl JobFilter {
         ] {
             if !values.is_empty() {
                 statement.push(" AND ").push(column).push(" IN ");
-                statement.bind_list(values.iter().map(String::as_str));
+                let kept: Vec<String> = values.iter().map(|value| clean(value)).collect();
+                statement.bind_list(kept.iter().map(String::as_str));
             }
         }
         self.add_causes(statement);
@@ -128,7 +130,8 @@ impl JobFilter {
         if self.objects.is_empty() {
             return;
         }
-        let named: Vec<&str> = self.objects.iter().filter_map(Option::as_deref).collect();
+        let named: Vec<String> =
+            self.objects.iter().flatten().map(|object| clean(object)).collect();
         let has_none = named.len() < self.objects.len();
         statement.push(" AND (");
         if has_none {
@@ -138,7 +141,7 @@ impl JobFilter {
             statement.push(" OR ");
         }
         if !named.is_empty() {
-            statement.push("object IN ").bind_list(named);
+            statement.push("object IN ").bind_list(named.iter().map(String::as_str));
         }
         statement.push(")");
     }

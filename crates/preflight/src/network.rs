@@ -12,7 +12,7 @@ pub mod group_verdict;
 pub mod inner_path;
 pub mod internet_path;
 pub mod ipv6_path;
-mod ipv6_range;
+pub mod ipv6_range;
 #[cfg(test)]
 mod ipv6_walk;
 pub mod ipv6_way;

@@ -17,6 +17,7 @@ use crate::network::address_range::AddressSpan;
 use crate::network::group_verdict::{
     GroupVerdict, PrefixLists, TrafficPeer, TrafficPort, group_verdict, ingress_rules,
 };
+use crate::network::ipv6_range::is_unique_local;
 use crate::network::manager_side::{ManagerSide, SAY_WHERE, manager_side};
 use crate::network::task_place::{PlacedTasks, not_over_ipv6, placed_tasks};
 use crate::reading::AwsReading;
@@ -92,7 +93,7 @@ fn exposed(
 fn open_prefixes(source: &GroupPeer, lists: &PrefixLists) -> Vec<IpNet> {
     let is_open = |prefix: &IpNet| match prefix {
         IpNet::V4(prefix) => prefix.prefix_len() <= INTERNET_V4,
-        IpNet::V6(prefix) => prefix.prefix_len() <= INTERNET_V6,
+        IpNet::V6(prefix) => prefix.prefix_len() <= INTERNET_V6 && !is_unique_local(*prefix),
     };
     let prefixes = match source {
         GroupPeer::Cidr(prefix) => vec![*prefix],

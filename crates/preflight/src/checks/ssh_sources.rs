@@ -13,6 +13,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::rule_command::revoke_ingress;
 use crate::check_finding::CheckFinding;
 use crate::network::address_range::AddressSpan;
+use crate::network::ipv6_range::is_unique_local;
 use crate::network::manager_side::ManagerSide;
 use crate::network::task_place::PlacedTasks;
 use crate::reading::AwsReading;
@@ -101,10 +102,7 @@ impl<'a> ComparedManager<'a> {
     fn is_exceeded_by_v6(&self, prefix: Ipv6Net) -> bool {
         let meets = |range: &Ipv6Net| range.contains(&prefix) || prefix.contains(range);
         let is_of_vpc = prefix.prefix_len() >= SHORTEST_VPC_V6 && self.vpc_v6.iter().any(meets);
-        // Unique local addresses, fc00::/7. Source: RFC 4193.
-        let is_private =
-            prefix.prefix_len() >= 7 && (prefix.network().segments()[0] & 0xfe00) == 0xfc00;
-        prefix.prefix_len() < 128 && !is_private && !is_of_vpc
+        prefix.prefix_len() < 128 && !is_unique_local(prefix) && !is_of_vpc
     }
 
     /// Whether a range lies in those of the VPC. Where these are not known, one that a VPC may have counts.
