@@ -190,11 +190,13 @@ async fn item_33_names_of_real_jobs_run_nothing_and_break_no_policy_of_the_real_
     assert!(why.as_str().is_some_and(|why| why.contains(HOSTILE[0])), "no words of ECS: {why}");
 
     for name in HOSTILE {
+        // The history keeps no control character of a name, and compares a filter without them.
+        let kept: String = name.chars().filter(|char| !char.is_control()).collect();
+        let shown = escape_within(&kept, NAME_LIMIT);
         for filter in ["project", "ref"] {
             let path = format!("/history?{filter}={}", encoded(name));
             assert_harmless(&tab, &service, &path).await;
             let jobs = "[...new Set([...document.querySelectorAll('#jobs .row-link')].map((it) => it.innerText))]";
-            let shown = escape_within(name, NAME_LIMIT);
             assert_eq!(tab.eval(jobs).await, json!([shown]), "{path}");
         }
         for path in pages_with(name) {

@@ -165,11 +165,14 @@ async fn the_header_of_a_proxy_signs_in_from_its_own_address_and_from_no_other()
     }
 
     // What an operator does carries the name that the proxy tells, and needs the proof of our page.
-    let pause = async |source: IpAddr, person: &str, proof: &str| {
+    let order = async |source: IpAddr, person: &str, proof: &str, path: &str| {
         let json = ("content-type", "application/json");
         let headers = [(PERSON, person), json, ("x-csrf-token", proof)];
-        let target = ("POST", "/api/v1/intake/pause");
-        request_from(source, server.address, target, &headers, r#"{"note":"new disk"}"#).await
+        let note = r#"{"note":"new disk"}"#;
+        request_from(source, server.address, ("POST", path), &headers, note).await
+    };
+    let pause = async |source: IpAddr, person: &str, proof: &str| {
+        order(source, person, proof, "/api/v1/intake/pause").await
     };
     let session = get_from(&server, PROXY, "/api/v1/session", &[anna]).await.json();
     let proof = session["csrf"].as_str().expect("a proof");
@@ -183,6 +186,8 @@ async fn the_header_of_a_proxy_signs_in_from_its_own_address_and_from_no_other()
     let actions = entries.iter().filter(|entry| entry["who"] == anna);
     let actions: Vec<_> = actions.map(|entry| entry["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["host.pause"], "{audit}");
+    let resumed = order(PROXY, anna, proof, "/api/v1/intake/resume").await;
+    assert_eq!(resumed.status, 200, "{}", resumed.text());
     server.close().await;
     site.close().await;
 }

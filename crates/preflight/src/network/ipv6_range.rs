@@ -36,7 +36,7 @@ pub fn v6(prefix: IpNet) -> Option<Ipv6Net> {
     }
 }
 
-/// Whether all addresses of a range are unique local ones (fc00::/7), which no packet in the internet has. Source:
+/// Whether all addresses of a range are unique local ones (`fc00::/7`), which no packet in the internet has. Source:
 /// RFC 4193.
 pub fn is_unique_local(range: Ipv6Net) -> bool {
     range.prefix_len() >= 7 && range.network().is_unique_local()
