@@ -85,7 +85,7 @@ struct NewHost {
 }
 
 /// How a run of the script ended.
-struct ScriptRun {
+struct BootstrapRun {
     passed: bool,
     said: String,
     /// The programs that it called, with their arguments.
@@ -143,7 +143,7 @@ impl NewHost {
     }
 
     /// Runs the script; `None` after saying why this machine cannot.
-    fn start(&self) -> Option<ScriptRun> {
+    fn start(&self) -> Option<BootstrapRun> {
         if !have("bwrap") {
             return None;
         }
@@ -169,7 +169,7 @@ impl NewHost {
         let work = Regex::new(r"/tmp/tmp\.\w+").expect("a regular expression");
         let calls = work.replace_all(&calls, "WORK").into_owned();
         let calls = calls.lines().map(|line| line.trim_end().to_owned()).collect();
-        let run = ScriptRun { passed: played.status.success(), said, calls };
+        let run = BootstrapRun { passed: played.status.success(), said, calls };
         assert_eq!(fs::read_dir(self.path("tmp")).expect("a folder").count(), 0, "{}", run.said);
         run.shows_no_token();
         Some(run)
@@ -187,7 +187,7 @@ impl NewHost {
     }
 }
 
-impl ScriptRun {
+impl BootstrapRun {
     /// The token is in no argument of a program, and in no log.
     fn shows_no_token(&self) {
         assert!(!self.said.contains(TOKEN), "{}", self.said);

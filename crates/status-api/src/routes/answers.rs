@@ -18,7 +18,7 @@ use futures_util::stream::try_unfold;
 use serde::Serialize;
 
 use super::AnyRefusal;
-use super::list_page::{ListPage, ListParameters};
+use super::list_page::{AnswerPage, ListParameters};
 use crate::access::RequestCaller;
 use crate::answer_cache::CachedAnswer;
 use crate::csv_rows::{csv_head, csv_of, csv_of_costs};
@@ -286,7 +286,7 @@ fn task_row(story: &JobStory) -> Option<TaskRow> {
 
 /// The tasks of one page of these jobs: those after the place of `page`, oldest first. Jobs come and go between two
 /// pages, so a place is the moment and the key of a job and no number.
-fn tasks_page(live: &[JobStory], page: &ListPage) -> Result<TasksAnswer, ApiProblem> {
+fn tasks_page(live: &[JobStory], page: &AnswerPage) -> Result<TasksAnswer, ApiProblem> {
     let place = |story: &JobStory| (story.received_ms, story.key.clone());
     let mut tasks: Vec<_> = live
         .iter()
@@ -325,7 +325,7 @@ pub(crate) async fn tasks(
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
     let ask = |service: Arc<StatusService>, asked: AskedQuestion| async move {
-        let page = ListPage::of(&asked.query)?;
+        let page = AnswerPage::of(&asked.query)?;
         let live = service.history()?.live().await.map_err(unread)?;
         tasks_page(&live, &page)
     };
@@ -480,7 +480,7 @@ mod tests {
     }
 
     fn page(live: &[JobStory], query: &str) -> TasksAnswer {
-        tasks_page(live, &ListPage::of(query).unwrap()).unwrap()
+        tasks_page(live, &AnswerPage::of(query).unwrap()).unwrap()
     }
 
     #[test]
@@ -505,7 +505,7 @@ mod tests {
     #[test]
     fn a_page_of_tasks_that_is_none_of_ours_is_refused() {
         for query in ["after=guess", "after=1", "after=x.y"] {
-            let refused = tasks_page(&[], &ListPage::of(query).unwrap()).unwrap_err();
+            let refused = tasks_page(&[], &AnswerPage::of(query).unwrap()).unwrap_err();
             assert!(matches!(refused, ApiProblem::BadParameter { name: "after", .. }), "{query}");
         }
     }

@@ -9,7 +9,7 @@ use fargate_status_answers::{JobAnswer, JobEventLine, StageRow, TimelineRow, Why
 use serde::Serialize;
 
 use super::AnyRefusal;
-use super::list_page::{ListPage, ListParameters};
+use super::list_page::{AnswerPage, ListParameters};
 use crate::access::RequestCaller;
 use crate::answer_cache::CachedAnswer;
 use crate::questions::JobReader;
@@ -136,7 +136,7 @@ pub(crate) async fn job_events(
     RawQueryText(query): RawQueryText,
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
-    let ListPage { after, per } = ListPage::of(&query)?;
+    let AnswerPage { after, per } = AnswerPage::of(&query)?;
     let after = after.map(|given| {
         let refused = || ApiProblem::bad_parameter("after", &given, "the `next` of a page");
         given.parse::<usize>().map_err(|_| refused())

@@ -8,7 +8,7 @@ use crate::job_query::{MOST_PER_PAGE, PER_PAGE};
 /// Parameters of such a page.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only its description is used; the query is read by `ListPage`")]
+#[expect(dead_code, reason = "only its description is used; the query is read by `AnswerPage`")]
 pub(crate) struct ListParameters {
     /// The `next` of the page before
     after: Option<String>,
@@ -18,14 +18,14 @@ pub(crate) struct ListParameters {
 
 /// Which page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ListPage {
+pub(crate) struct AnswerPage {
     /// The page begins after this place.
     pub(crate) after: Option<String>,
     /// Lines of a page.
     pub(crate) per: usize,
 }
 
-impl ListPage {
+impl AnswerPage {
     /// The page that `query` asks for.
     ///
     /// # Errors
@@ -55,11 +55,11 @@ mod tests {
 
     #[test]
     fn a_page_has_as_many_lines_as_its_address_says() {
-        let page = ListPage::of("per=3&after=12.ab").unwrap();
-        assert_eq!(page, ListPage { after: Some("12.ab".to_owned()), per: 3 });
-        assert_eq!(ListPage::of("per=&after=").unwrap(), ListPage { after: None, per: 50 });
+        let page = AnswerPage::of("per=3&after=12.ab").unwrap();
+        assert_eq!(page, AnswerPage { after: Some("12.ab".to_owned()), per: 3 });
+        assert_eq!(AnswerPage::of("per=&after=").unwrap(), AnswerPage { after: None, per: 50 });
         for per in ["0", "201", "-1", "many"] {
-            assert!(ListPage::of(&format!("per={per}")).is_err(), "{per}");
+            assert!(AnswerPage::of(&format!("per={per}")).is_err(), "{per}");
         }
     }
 }
